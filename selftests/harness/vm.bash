@@ -1,0 +1,387 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+# shellcheck shell=bash
+#
+# Virtual machines for the tests.  To be sourced by bats files and by scripts.
+#
+#   vm_boot NAME MODE [QEMU-ARG...]      boot a guest and wait for its agent
+#   vm_run NAME COMMAND                  run COMMAND in the guest, with its output and status
+#   vm_qmp NAME STEP...                  speak QMP, see below
+#   vm_save NAME FILE                    stop the guest and save it
+#   vm_restore NAME FILE [QEMU-ARG...]   restore it in a new process, under another GUID
+#   vm_savevm NAME TAG, vm_loadvm NAME TAG    the same in place (needs vm_disk)
+#   vm_reboot NAME                       reset the machine and wait for its agent
+#   vm_stop NAME, vm_stop_all            end the process
+#   vm_check_log NAME, vm_check_logs     fail when the kernel complained
+#   vm_memory NAME ADDRESS SIZE          guest physical memory, as QEMU sees it, on stdout
+#   vm_generation NAME                   what the generation page says, seen from the host
+#
+# MODE is "hypervisor" (counter=on) or "software" (counter=off).
+#
+# Knobs: VMGEN_KERNEL and VMGEN_QEMU (what scripts/build prints), VMGEN_INITRAMFS,
+# VMGEN_ACCEL (tcg), VM_TIMEOUT (seconds that any single answer may take), VM_MEMORY,
+# VM_SMP, VM_APPEND (kernel arguments); for vm_boot and vm_restore VM_GUID, VM_NUMBER
+# and VM_PAUSED=1.
+
+: "${VM_TIMEOUT:=60}"
+VM_PAGE_ADDRESS=0xfeffa000
+VM_NUMBER_PORT=0xe9
+
+# Every VM lives in a directory below VM_ROOT.  Unix socket paths are limited to
+# 107 bytes, so it has to be a short one, whatever TMPDIR is.
+vm_init() {
+	VM_ROOT=$(mktemp -d /tmp/vm.XXXXXX)
+}
+
+# The end of a suite, a test or a script: nothing of it survives.
+vm_cleanup() {
+	[[ -n ${VM_ROOT:-} && -d $VM_ROOT ]] || return 0
+	vm_stop_all
+	rm -rf "$VM_ROOT"
+}
+
+vm_error() {
+	local name=$1 dir=$VM_ROOT/$1
+
+	shift
+	{
+		echo "vm $name: $*"
+		[[ ! -s $dir/qemu.log ]] || sed 's/^/  qemu: /' "$dir/qemu.log"
+		[[ ! -s $dir/console.log ]] || tail -n 25 "$dir/console.log" | sed 's/^/  console: /'
+	} >&2
+}
+
+# --- Starting and ending processes -----------------------------------------
+
+vm_kernel_image() {
+	if [[ -d $VMGEN_KERNEL ]]; then
+		echo "$VMGEN_KERNEL/bzImage"
+	else
+		echo "$VMGEN_KERNEL"
+	fi
+}
+
+# The debug kernel needs more of everything, and says so in its configuration.
+vm_default_memory() {
+	if grep -qs '^CONFIG_KASAN=y' "$VMGEN_KERNEL/config"; then
+		echo 512
+	else
+		echo 128
+	fi
+}
+
+# What has to be the same in every VM that loads a state saved by this one.
+# Saved beside the state.
+vm_machine_args() {
+	local counter=$1
+
+	shift
+	printf '%s\0' "$counter" -cpu qemu64 -smp "${VM_SMP:-1}" \
+		-m "${VM_MEMORY:-$(vm_default_memory)}" "$@"
+}
+
+vm_start() {
+	local name=$1 dir=$VM_ROOT/$1 guid=${VM_GUID:-} number=${VM_NUMBER:-} counter thread=single
+	local -a machine
+
+	shift
+	mapfile -d '' -t machine < "$dir/machine"
+	counter=${machine[0]}
+	[[ -n $guid ]] || read -r guid < /proc/sys/kernel/random/uuid
+	[[ -n $number ]] || number=$(find "$VM_ROOT" -mindepth 1 -maxdepth 1 -type d | wc -l)
+	[[ ${VM_SMP:-1} == 1 ]] || thread=multi
+	echo "$guid" > "$dir/guid"
+
+	# Bats waits for whoever holds its descriptor 3.
+	"$VMGEN_QEMU/bin/qemu-system-x86_64" -L "$VMGEN_QEMU/share" \
+		-name "$name" -machine "${VM_MACHINE:-q35}" \
+		-accel "${VMGEN_ACCEL:-tcg,thread=$thread}" \
+		-nodefaults -no-user-config -display none -no-reboot -S \
+		-daemonize -pidfile "$dir/pid" -D "$dir/qemu.log" \
+		-chardev "file,id=console,path=$dir/console.log" -serial chardev:console \
+		-chardev "socket,id=agent,path=$dir/agent.sock,server=on,wait=off" -serial chardev:agent \
+		-chardev "socket,id=qmp,path=$dir/qmp.sock,server=on,wait=off" -mon chardev=qmp,mode=control \
+		-chardev null,id=number \
+		-device "isa-debugcon,iobase=$VM_NUMBER_PORT,chardev=number,readback=$number" \
+		-device "vmgenid,guid=$guid,counter=$counter" \
+		-kernel "$(vm_kernel_image)" -initrd "$VMGEN_INITRAMFS" \
+		-append "console=ttyS0 loglevel=6 panic=-1 oops=panic panic_on_warn=1 ${VM_APPEND:-}" \
+		"${machine[@]:1}" "$@" 2> "$dir/qemu.log" 3>&- && return
+	vm_error "$name" "QEMU did not start"
+	return 1
+}
+
+vm_new() {
+	mkdir "$VM_ROOT/$1" || return
+	: > "$VM_ROOT/$1/console.log"
+}
+
+vm_disk() {
+	"$VMGEN_QEMU/bin/qemu-img" create -q -f qcow2 "$1" 1G
+}
+
+vm_boot() {
+	local name=$1 mode=$2 dir=$VM_ROOT/$1 counter
+
+	shift 2
+	case $mode in
+	hypervisor) counter=on ;;
+	software) counter=off ;;
+	*) echo "vm_boot: no mode $mode" >&2; return 2 ;;
+	esac
+	vm_new "$name" || return
+	vm_machine_args "$counter" "$@" > "$dir/machine"
+	VM_NUMBER=${VM_NUMBER:-0} vm_start "$name" || return
+	[[ -z ${VM_PAUSED:-} ]] || return 0
+	vm_await_agent "$name" '{"execute":"cont"}'
+}
+
+# Listen first, then let the guest run: what the agent says is not to be missed.
+vm_await_agent() {
+	local name=$1 line status=1
+
+	shift
+	vm_link "$VM_ROOT/$name/agent.sock"
+	vm_qmp "$name" "$@" > /dev/null || { vm_unlink; return 1; }
+	while read -r -t "$VM_TIMEOUT" -u "$VM_FROM" line; do
+		[[ $line != @ready* ]] || { status=0; break; }
+	done
+	vm_unlink
+	((status == 0)) || vm_error "$name" "the agent did not come up"
+	return "$status"
+}
+
+vm_reboot() {
+	vm_await_agent "$1" \
+		'{"execute":"set-action","arguments":{"reboot":"reset"}}' \
+		'{"execute":"system_reset"}' || return
+	# A guest that resets itself later on has panicked.
+	vm_qmp "$1" '{"execute":"set-action","arguments":{"reboot":"shutdown"}}' > /dev/null
+}
+
+# A process that is gone, or a zombie that nobody reaps, has ended.
+vm_alive() {
+	local stat
+
+	read -r stat 2> /dev/null < "/proc/$1/stat" && [[ $stat != *") Z "* ]]
+}
+
+vm_stop() {
+	local dir=$VM_ROOT/$1 pid tries
+
+	[[ -s $dir/pid ]] || return 0
+	pid=$(< "$dir/pid")
+	# Never another process that got the number since.
+	if grep -qsF "$dir/pid" "/proc/$pid/cmdline"; then
+		kill -KILL "$pid" 2> /dev/null
+		for ((tries = 0; tries < 500; tries++)); do
+			vm_alive "$pid" || break
+			read -r -t 0.01 <> <(:)
+		done
+	fi
+	rm -f "$dir/pid"
+}
+
+vm_stop_all() {
+	local dir
+
+	for dir in "$VM_ROOT"/*/; do
+		[[ ! -e $dir/pid ]] || vm_stop "$(basename "$dir")"
+	done
+}
+
+# --- A two-way connection to a unix socket -----------------------------------
+
+# Sets VM_TO and VM_FROM.  Not a coprocess: of those bash has only one.
+vm_link() {
+	local fifo
+
+	fifo=$(mktemp -u "$VM_ROOT/link.XXXXXX")
+	mkfifo "$fifo"
+	exec {VM_TO}> >(exec socat -t0 - "UNIX-CONNECT:$1" > "$fifo" 2> /dev/null 3>&-)
+	exec {VM_FROM}< "$fifo"
+	rm "$fifo"
+}
+
+vm_unlink() {
+	exec {VM_TO}>&- {VM_FROM}<&-
+}
+
+# --- QMP --------------------------------------------------------------------
+
+vm_quote() {
+	local s=${1//\\/\\\\}
+
+	printf '"%s"' "${s//\"/\\\"}"
+}
+
+# vm_qmp NAME STEP...: a STEP is a QMP command, whose return value is printed, or
+# "event:NAME:REGEX", which waits for an event that matches and came after the
+# last command was sent.
+vm_qmp() {
+	local name=$1 step status=0
+	local -a events=()
+	local VM_TO VM_FROM
+
+	shift
+	vm_link "$VM_ROOT/$name/qmp.sock"
+	for step in '{"execute":"qmp_capabilities"}' "$@"; do
+		if [[ $step == event:* ]]; then
+			vm_qmp_event "$step" || status=1
+		else
+			vm_qmp_command "$step" || status=1
+		fi
+		((status == 0)) || { vm_error "$name" "QMP: $step failed"; break; }
+	done
+	vm_unlink
+	return "$status"
+}
+
+vm_qmp_command() {
+	local line
+
+	events=()
+	echo "$1" >&"$VM_TO" 2> /dev/null || return
+	while read -r -t "$VM_TIMEOUT" -u "$VM_FROM" line; do
+		case $line in
+		'{"QMP"'*) ;;
+		*'"event":'*) events+=("$line") ;;
+		'{"return": '*)
+			[[ $1 == *qmp_capabilities* ]] || jq -c '.return' <<< "$line"
+			return ;;
+		*) echo "$line" >&2; return 1 ;;
+		esac
+	done
+	return 1
+}
+
+vm_qmp_event() {
+	local event=${1#event:} regex line
+
+	regex=${event#*:}
+	event=${event%%:*}
+	for line in "${events[@]}"; do
+		[[ $line != *"\"event\": \"$event\""* || ! $line =~ $regex ]] || return 0
+	done
+	while read -r -t "$VM_TIMEOUT" -u "$VM_FROM" line; do
+		[[ $line != *"\"event\": \"$event\""* || ! $line =~ $regex ]] || return 0
+	done
+	return 1
+}
+
+# The human monitor reports errors as text.
+vm_hmp() {
+	local out
+
+	out=$(vm_qmp "$1" "{\"execute\":\"human-monitor-command\",\"arguments\":{\"command-line\":$(vm_quote "$2")}}") &&
+		out=$(jq -r . <<< "$out") || return
+	[[ $out != Error:* ]] || { vm_error "$1" "$2: $out"; return 1; }
+	printf '%s' "$out"
+}
+
+# --- Snapshots ----------------------------------------------------------------
+
+vm_events='{"execute":"migrate-set-capabilities","arguments":{"capabilities":[{"capability":"events","state":true}]}}'
+
+vm_save() {
+	local name=$1 file=$2
+
+	vm_qmp "$name" "$vm_events" '{"execute":"stop"}' \
+		"{\"execute\":\"migrate\",\"arguments\":{\"uri\":$(vm_quote "file:$file")}}" \
+		'event:MIGRATION:"(completed|failed)"' '{"execute":"query-migrate"}' |
+		grep -q '"status":"completed"' || return
+	cp "$VM_ROOT/$name/machine" "$file.machine"
+}
+
+vm_restore() {
+	local name=$1 file=$2 then=('{"execute":"cont"}')
+
+	shift 2
+	vm_new "$name" || return
+	cp "$file.machine" "$VM_ROOT/$name/machine"
+	vm_start "$name" -incoming defer "$@" || return
+	[[ -z ${VM_PAUSED:-} ]] || then=()
+	vm_qmp "$name" "$vm_events" \
+		"{\"execute\":\"migrate-incoming\",\"arguments\":{\"uri\":$(vm_quote "file:$file")}}" \
+		'event:MIGRATION:"completed"' "${then[@]}" > /dev/null
+}
+
+vm_savevm() {
+	vm_hmp "$1" "savevm $2"
+}
+
+vm_loadvm() {
+	vm_hmp "$1" "loadvm $2"
+}
+
+# --- Commands in the guest ------------------------------------------------------
+
+# The agent's protocol is described in agent.c.  While the command runs, VM_WATCH
+# names a function that gets each piece of output as it comes.  Status 125: no
+# answer.
+vm_run() {
+	local name=$1 command=$2 nonce=$BASHPID.$RANDOM$RANDOM line sent got=0 status=125
+	local VM_TO VM_FROM
+
+	vm_link "$VM_ROOT/$name/agent.sock"
+	printf '\n%s %s\n' "$nonce" "$(base64 -w0 <<< "$command")" >&"$VM_TO" 2> /dev/null
+	while read -r -t "$VM_TIMEOUT" -u "$VM_FROM" line; do
+		case $line in
+		"$nonce + "*) vm_output "${line#"$nonce + "}" ;;
+		"$nonce = "*) 
+			read -r _ _ status sent <<< "$line"
+			((got == sent)) || status=125
+			break ;;
+		esac
+	done
+	vm_unlink
+	((status != 125)) || vm_error "$name" "no answer to: $command"
+	return "$status"
+}
+
+vm_output() {
+	local padding=${1//[^=]/}
+
+	((got += ${#1} / 4 * 3 - ${#padding}))
+	if [[ -n ${VM_WATCH:-} ]]; then
+		"$VM_WATCH" "$(base64 -d <<< "$1")"
+	else
+		base64 -d <<< "$1"
+	fi
+}
+
+# --- What the host sees -----------------------------------------------------------
+
+vm_memory() {
+	local name=$1 address=$2 size=$3 file
+
+	file=$(mktemp "$VM_ROOT/memory.XXXXXX")
+	vm_qmp "$name" "{\"execute\":\"pmemsave\",\"arguments\":{\"val\":$((address)),\"size\":$size,\"filename\":$(vm_quote "$file")}}" > /dev/null &&
+		cat "$file"
+}
+
+vm_generation() {
+	vm_memory "$1" $((VM_PAGE_ADDRESS + 0x18)) 8 | od -An -v -td8 | tr -d ' '
+}
+
+# --- The kernel's log ---------------------------------------------------------------
+
+# Complaints as the kernel words them, at the beginning of a message: the banners
+# of the debugging facilities, and CPU bugs that are only mentioned, do not match.
+VM_COMPLAINTS='^(\[[^]]*\] *)*(WARNING: |BUG: |INFO: |Oops|UBSAN: |Kernel panic|general protection|stack segment|divide error|kernel BUG|------------\[ cut here|refcount_t: |kmemleak: [0-9]+ new suspected|rcu: INFO: |Call Trace|init: |agent: )|KASAN: |KCSAN: |possible (recursive|circular)|\[ BUG: '
+
+vm_check_log() {
+	local name=$1 complaints
+
+	complaints=$(tr -d '\r' < "$VM_ROOT/$name/console.log" | grep -E -m5 "$VM_COMPLAINTS") || return 0
+	vm_error "$name" "the kernel complained: $complaints"
+	return 1
+}
+
+vm_check_logs() {
+	local dir status=0
+
+	for dir in "$VM_ROOT"/*/; do
+		[[ ! -e $dir/console.log ]] || vm_check_log "$(basename "$dir")" || status=1
+	done
+	return "$status"
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Changes of the generation, in a guest that cannot cause them alone.
+ *
+ * In software mode root writes a new VM Generation ID into guest memory, which
+ * is all that a hypervisor does.  In hypervisor mode only the hypervisor can
+ * help: with VMGENCTR_TRIGGER=wait in the environment a test prints
+ *
+ *	# vmgenctr: waiting for a generation change
+ *
+ * and waits until whoever set the variable saves and restores the guest.
+ */
+#ifndef _VMGENCTR_TEST_CHANGE_H
+#define _VMGENCTR_TEST_CHANGE_H
+
+#include "device.h"
+#include "guest.h"
+
+struct change {
+	const struct vmgenctr_generation_page *page;
+	uint8_t *guid;		/* NULL: wait for the hypervisor */
+	int fd;			/* not that of the test: nothing is seen there */
+};
+
+/* NULL, or what is missing to change the generation. */
+const char *change_init(struct change *change);
+
+/* Returns when the generation page holds another generation. */
+void change_generation(struct change *change);
+
+#define CHANGE_INIT_OR_SKIP(change) do {				\
+	const char *_missing = change_init(change);			\
+									\
+	if (_missing)							\
+		SKIP(return, "%s", _missing);				\
+} while (0)
+
+#endif /* _VMGENCTR_TEST_CHANGE_H */

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a new VM Generation ID does.  Root writes one into guest memory, and
+ * nobody is notified: it is up to read() to see it.
+ */
+#include <sched.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "../kselftest_harness.h"
+#include "change.h"
+
+#define RESEEDED	"crng reseeded due to virtual machine fork"
+
+FIXTURE(guid)
+{
+	int fd;
+	int klog;
+	uint8_t *live;
+	uint8_t at_first[GUID_SIZE];
+	const struct vmgenctr_generation_page *page;
+	const struct vmgenctr_status_page *status;
+	struct vmgenctr_info before;
+	bool by_hypervisor;
+};
+
+FIXTURE_SETUP(guid)
+{
+	const char *missing;
+	char byte;
+
+	self->fd = DEVICE_OPEN_OR_SKIP();
+	missing = guid_map(&self->live);
+	if (missing)
+		SKIP(return, "%s", missing);
+	self->klog = klog_open();
+	if (self->klog < 0)
+		SKIP(return, "/dev/kmsg: %s", strerror(errno));
+	/* Before it is initialised, the CRNG does not say that it reseeds. */
+	ASSERT_EQ(1, getrandom(&byte, 1, 0));
+	memcpy(self->at_first, self->live, GUID_SIZE);
+	self->page = DEVICE_MAP_OR_FAIL(self->fd, VMGENCTR_GENERATION_PGOFF);
+	self->status = DEVICE_MAP_OR_FAIL(self->fd, VMGENCTR_STATUS_PGOFF);
+	self->by_hypervisor = page_by_hypervisor(self->page);
+	ASSERT_EQ(0, device_read(self->fd, &self->before));
+	klog_count(self->klog, RESEEDED);
+}
+
+FIXTURE_TEARDOWN(guid)
+{
+	close(self->klog);
+	close(self->fd);
+}
+
+static bool same_instance(const struct vmgenctr_info *a,
+			  const struct vmgenctr_info *b)
+{
+	return !memcmp(a->instance_id, b->instance_id, sizeof(a->instance_id));
+}
+
+TEST_F(guid, that_stays_changes_nothing)
+{
+	struct vmgenctr_info after;
+
+	memcpy(self->live, self->at_first, GUID_SIZE);
+	ASSERT_EQ(0, device_read(self->fd, &after));
+	EXPECT_EQ(0, memcmp(&self->before, &after, sizeof(after)));
+	EXPECT_EQ(0, klog_count(self->klog, RESEEDED));
+}
+
+TEST_F(guid, is_seen_by_read_without_a_notification)
+{
+	struct vmgenctr_info after;
+
+	guid_renew(self->live);
+	ASSERT_EQ(0, device_read(self->fd, &after));
+	EXPECT_FALSE(same_instance(&self->before, &after));
+	EXPECT_LE(self->before.generation, after.generation);
+	EXPECT_EQ(self->by_hypervisor,
+		  self->before.generation == after.generation);
+	EXPECT_EQ(after.generation, page_generation(self->page));
+}
+
+TEST_F(guid, has_reseeded_the_crng_when_read_returns)
+{
+	struct vmgenctr_info after;
+
+	guid_renew(self->live);
+	ASSERT_EQ(0, device_read(self->fd, &after));
+	EXPECT_EQ(1, klog_count(self->klog, RESEEDED));
+	EXPECT_TRUE(after.flags & VMGENCTR_INFO_F_CRNG_RESEEDED);
+	ASSERT_EQ(0, device_read(self->fd, &after));
+	EXPECT_EQ(0, klog_count(self->klog, RESEEDED));
+}
+
+/* A short read promises as much as a long one. */
+TEST_F(guid, has_reseeded_the_crng_when_a_short_read_returns)
+{
+	uint64_t generation;
+
+	guid_renew(self->live);
+	ASSERT_EQ(sizeof(generation),
+		  read(self->fd, &generation, sizeof(generation)));
+	EXPECT_EQ(1, klog_count(self->klog, RESEEDED));
+	EXPECT_EQ(generation, page_ready_generation(self->status));
+}
+
+TEST_F(guid, is_in_the_status_page_when_read_returns)
+{
+	uint32_t seq = self->status->seq_count;
+	struct vmgenctr_info after;
+
+	guid_renew(self->live);
+	ASSERT_EQ(0, device_read(self->fd, &after));
+	EXPECT_EQ(after.generation, page_ready_generation(self->status));
+	EXPECT_EQ(0, memcmp(self->status->instance_id, after.instance_id,
+			    sizeof(after.instance_id)));
+	EXPECT_NE(seq, __atomic_load_n(&self->status->seq_count,
+				       __ATOMIC_RELAXED));
+	EXPECT_EQ(0, self->status->seq_count % 2);
+}
+
+TEST_F(guid, is_seen_on_a_file_that_was_opened_later)
+{
+	struct vmgenctr_info after, later;
+	int fd;
+
+	guid_renew(self->live);
+	fd = device_open();
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, device_read(fd, &after));
+	ASSERT_EQ(0, device_read(self->fd, &later));
+	EXPECT_FALSE(same_instance(&self->before, &after));
+	EXPECT_EQ(0, memcmp(&after, &later, sizeof(after)));
+	close(fd);
+}
+
+TEST_F(guid, and_generation_make_the_instance_id)
+{
+	struct vmgenctr_info other, back;
+
+	guid_renew(self->live);
+	ASSERT_EQ(0, device_read(self->fd, &other));
+	memcpy(self->live, self->at_first, GUID_SIZE);
+	ASSERT_EQ(0, device_read(self->fd, &back));
+	EXPECT_FALSE(same_instance(&other, &back));
+	/* The same GUID again, but in software mode it is a new generation. */
+	EXPECT_EQ(self->by_hypervisor, same_instance(&self->before, &back));
+}
+
+/* As the kernel prints it, and as it lies in memory. */
+static void guid_print(const uint8_t *guid, char text[2][40])
+{
+	int i, pos;
+
+	snprintf(text[0], 40, "%02x%02x%02x%02x-%02x%02x-%02x%02x-",
+		 guid[3], guid[2], guid[1], guid[0], guid[5], guid[4],
+		 guid[7], guid[6]);
+	for (i = 0, pos = 0; i < GUID_SIZE; i++)
+		pos += snprintf(text[1] + pos, 40 - pos, "%02x", guid[i]);
+}
+
+/* Half of the GUID, wherever it starts, is too much. */
+static bool holds_part_of(const uint8_t *guid, const void *data, size_t size)
+{
+	int i;
+
+	for (i = 0; i <= GUID_SIZE - 8; i++)
+		if (memmem(data, size, guid + i, 8))
+			return true;
+	return false;
+}
+
+TEST_F(guid, is_not_in_what_everyone_can_read)
+{
+	struct vmgenctr_info info;
+	uint8_t copy[GUID_SIZE];
+
+	guid_renew(self->live);
+	memcpy(copy, self->live, sizeof(copy));
+	ASSERT_EQ(0, device_read(self->fd, &info));
+	EXPECT_FALSE(holds_part_of(copy, &info, sizeof(info)));
+	EXPECT_FALSE(holds_part_of(copy, self->page, page_size()));
+	EXPECT_FALSE(holds_part_of(copy, self->status, page_size()));
+}
+
+TEST_F(guid, is_not_printed)
+{
+	struct vmgenctr_info info;
+	char text[2][40];
+	int klog;
+
+	guid_renew(self->live);
+	guid_print(self->live, text);
+	ASSERT_EQ(0, device_read(self->fd, &info));
+	EXPECT_EQ(0, klog_count(self->klog, text[0]));
+	/* What was there at boot is in the log since boot, if at all. */
+	guid_print(self->at_first, text);
+	klog = klog_open();
+	ASSERT_LE(0, klog);
+	lseek(klog, 0, SEEK_SET);
+	EXPECT_EQ(0, klog_count(klog, text[0]));
+	lseek(klog, 0, SEEK_SET);
+	EXPECT_EQ(0, klog_count(klog, text[1]));
+	close(klog);
+}
+
+static unsigned int rounds(unsigned int by_default)
+{
+	const char *given = getenv("VMGENCTR_ROUNDS");
+
+	return given ? strtoul(given, NULL, 0) : by_default;
+}
+
+static bool run_on(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return !sched_setaffinity(0, sizeof(set), &set);
+}
+
+/* Makes changes on another processor for as long as someone looks. */
+static void change_until_killed(int fd, uint8_t *live)
+{
+	const struct timespec pause = { .tv_nsec = 2000000 };
+	struct vmgenctr_info info;
+
+	for (;;) {
+		guid_renew(live);
+		device_read(fd, &info);
+		/* So that the watcher is ready for the next one. */
+		nanosleep(&pause, NULL);
+	}
+}
+
+/*
+ * The watcher sees the status page turn and looks at the log at once: for every
+ * turn that it sees, at least as many reseeds must have been logged.  It is a
+ * race, which a kernel that does it in the right order can only win.
+ */
+TEST_F(guid, is_in_the_status_page_only_after_the_reseed)
+{
+	uint32_t seq = self->status->seq_count, next;
+	unsigned int turns = 0, reseeds = 0;
+	unsigned int wanted = rounds(100);
+	pid_t pid;
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		SKIP(return, "needs a second processor");
+	pid = child_fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		run_on(1);
+		change_until_killed(self->fd, self->live);
+	}
+	run_on(0);
+	while (turns < wanted) {
+		do {
+			next = __atomic_load_n(&self->status->seq_count,
+					       __ATOMIC_ACQUIRE);
+		} while (next == seq || next % 2);
+		reseeds += klog_count(self->klog, RESEEDED);
+		turns += (next - seq) / 2;
+		seq = next;
+		ASSERT_LE(turns, reseeds) TH_LOG("ready before it was");
+	}
+	kill(pid, SIGKILL);
+	child_result(pid);
+}
+
+TEST_HARNESS_MAIN

@@ -8,6 +8,7 @@ APT_KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
 # What the machine's own sources say, in whichever format: "URI release component".
 apt_system_sources() {
+	# shellcheck disable=SC2016 # apt expands these
 	apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' \
 		'Created-By: Packages' 2>/dev/null || :
 }
@@ -15,13 +16,14 @@ apt_system_sources() {
 # The URI that serves a suite.  Third-party sources use the same release names,
 # so a path that ends in /debian is preferred.
 apt_mirror() {
-	local suite=$1 found=
+	local suite=$1 found codename
 	if [[ $suite = *-security ]]; then
 		found=$(apt_system_sources | awk '$2 ~ /-security$/ && $3 == "main" { print $1; exit }')
 		echo "${VMGEN_SECURITY_MIRROR:-${found:-http://deb.debian.org/debian-security}}"
 		return
 	fi
-	found=$(apt_system_sources | awk -v codename="$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" '
+	codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+	found=$(apt_system_sources | awk -v codename="$codename" '
 		$3 != "main" || ($2 != codename && $2 !~ /^(stable|testing|unstable|sid)$/) { next }
 		$1 ~ /\/debian\/?$/ || $1 ~ /^mirror\+file:.*\/debian\.list/ { best = $1; exit }
 		!any { any = $1 }
@@ -43,11 +45,11 @@ apt_write_config() {
 		Dir::State::status "$root/status";
 		Dir::Cache "$root/cache";
 		Dir::Etc::SourceList "$root/sources.list";
-		Dir::Etc::SourceParts "-";
-		Dir::Etc::Main "-";
-		Dir::Etc::Parts "-";
-		Dir::Etc::Preferences "-";
-		Dir::Etc::PreferencesParts "-";
+		Dir::Etc::SourceParts "$root/none";
+		Dir::Etc::Main "/dev/null";
+		Dir::Etc::Parts "$root/none";
+		Dir::Etc::Preferences "/dev/null";
+		Dir::Etc::PreferencesParts "$root/none";
 		APT::Sandbox::User "root";
 		APT::Update::Error-Mode "any";
 		APT::Install-Recommends "false";
@@ -77,7 +79,7 @@ apt_use() {
 		die "Debian's archive keys are missing ($APT_KEYRING)" \
 			"run scripts/setup, or install the package debian-archive-keyring"
 	root=$VMGEN_CACHE/apt/$suite-$type
-	mkdir -p "$root"/state/lists/partial "$root"/cache/archives/partial
+	mkdir -p "$root"/{none,state/lists/partial,cache/archives/partial}
 	: >"$root/status"
 	apt_write_sources "$type" "$suite" >"$root/sources.list"
 	apt_write_config "$root" >"$root/apt.conf"
@@ -85,13 +87,14 @@ apt_use() {
 }
 
 apt_update() {
-	step "reading the package lists of $1" apt-get update && return
-	die "the package lists of $1 could not be read from $(apt_mirror "$1")" \
-		"is this machine connected to the network, or its proxy set in /etc/apt/apt.conf.d?" \
-		"VMGEN_MIRROR=http://host/debian names another mirror; then run the same command again"
+	# shellcheck disable=SC2034 # used elsewhere
+	HINTS=("the package lists of $1 could not be read from $(apt_mirror "$1")"
+		"is this machine connected to the network, or its proxy set in /etc/apt/apt.conf.d?"
+		"VMGEN_MIRROR=http://host/debian names another mirror; then run the same command again")
+	step "reading the package lists of $1" apt-get update
 }
 
 # All versions of a package that the suite in use has, newest first.
 apt_versions() {
-	apt-cache madison "$1" | awk -F ' *[|] *' '{ print $2 }' | uniq
+	apt-cache madison "$1" | awk -F ' *[|] *' '{ print $2 }' | awk '!seen[$0]++'
 }

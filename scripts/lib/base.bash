@@ -34,3 +34,26 @@ base_read() {
 	done < <(table "$dir/base")
 	usage_error "there is no $1 base '$2'; known: $(base_names "$1" | paste -sd' ')"
 }
+
+# The folder of a version: without the epoch, and without characters that make
+# and PATH cannot have.
+base_version_folder() {
+	local version=${1#*:}
+	echo "${version//[^A-Za-z0-9.+-]/-}"
+}
+
+# Where scripts/fetch remembers that another version stands in for the recorded one.
+base_substitute_file() {
+	echo "$VMGEN_CACHE/src/$1-$BASE_NAME/instead-of-$(base_version_folder "$BASE_VERSION")"
+}
+
+# The version in use: the recorded one, or what fetch took when Debian had it no more.
+base_version_used() {
+	local substitute
+	substitute=$(base_substitute_file "$1")
+	if [[ -r $substitute ]]; then
+		cat -- "$substitute"
+	else
+		echo "$BASE_VERSION"
+	fi
+}

@@ -3,6 +3,7 @@
 # What every script needs: messages, the cache, locks, long steps with progress.
 # Results go to standard output, everything said to a person to standard error.
 
+# shellcheck disable=SC2034 # used elsewhere
 VMGEN_ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd -P)
 # Sorting, ranges and the messages that are matched must not depend on the user.
 export LC_ALL=C
@@ -100,6 +101,7 @@ drop_inherited_locks() {
 # --- long steps --------------------------------------------------------------
 
 STEP_PID=
+STEP_RC=0
 STEP_TICKER=
 
 elapsed() {
@@ -175,25 +177,38 @@ step_start() {
 	set +m
 }
 
-# step TEXT COMMAND...: run a long command quietly (V=1: loudly), its output kept
-# in a log; say how long it took, and show the end of the log when it failed.
-# The log's path stays in STEP_LOG.
-step() {
-	local text=$1 start=$SECONDS rc=0
+# step_try TEXT COMMAND...: run a long command quietly (V=1: loudly) with its
+# output in a log, and say how long it took or show the end of the log.  Leaves the
+# command's exit status in STEP_RC and the log's path in STEP_LOG.
+#
+# Neither this nor a function that calls it may be part of a condition (if, ||, &&):
+# bash would ignore 'set -e' inside COMMAND, and half a job would pass for a whole one.
+step_try() {
+	local text=$1 start=$SECONDS
 	shift
+	[[ $- = *e* ]] || die "internal error: a step without set -e: $text"
+	STEP_RC=0
 	STEP_LOG=$(step_log "$text")
 	say "$text"
 	step_traps
 	step_start "$STEP_LOG" "$@"
 	step_ticker "$text" $$ &
 	STEP_TICKER=$!
-	wait "$STEP_PID" || rc=$?
+	wait "$STEP_PID" || STEP_RC=$?
 	STEP_PID=
 	step_stop_ticker
-	if [[ $rc -ne 0 ]]; then
-		say "$text: failed after $(elapsed $((SECONDS - start))); the end of $STEP_LOG:"
-		tail -n 30 -- "$STEP_LOG" | sed 's/^/    /' >&2
-		return "$rc"
+	if [[ $STEP_RC -eq 0 ]]; then
+		say "$text: done in $(elapsed $((SECONDS - start)))"
+		return
 	fi
-	say "$text: done in $(elapsed $((SECONDS - start)))"
+	say "$text: failed after $(elapsed $((SECONDS - start))); the end of $STEP_LOG:"
+	tail -n 30 -- "$STEP_LOG" | sed 's/^/    /' >&2
+}
+
+# step TEXT COMMAND...: the same, and a failure ends the script.  What a person can
+# do about it is said in HINTS.
+HINTS=()
+step() {
+	step_try "$@"
+	[[ $STEP_RC -eq 0 ]] || die "$1: failed" "${HINTS[@]}"
 }

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+# shellcheck shell=bash
+# How a guest kernel is configured and built.  The callers set SRC and OUT, the
+# source and the build folder.
+
+# Raise it when this file makes something else out of the same input.
+# shellcheck disable=SC2034 # used elsewhere
+KERNEL_BUILD_VERSION=1
+
+# One configuration fragment per line; later ones win.
+kernel_fragments() {
+	echo "$VMGEN_ROOT/Kconfig.frag"
+	echo "$VMGEN_ROOT/selftests/vmgenctr/config"
+	[[ $1 != debug ]] || echo "$VMGEN_ROOT/selftests/harness/debug.config"
+}
+
+kernel_make() {
+	KBUILD_BUILD_TIMESTAMP='Thu Jan 1 00:00:00 UTC 1970' KBUILD_BUILD_VERSION=1 \
+		KBUILD_BUILD_USER=vmgen KBUILD_BUILD_HOST=vmgen \
+		make -C "$SRC" O="$OUT" ARCH=x86_64 -j"$(nproc)" "$@"
+}
+
+# kernel_configure FRAGMENT...: tinyconfig plus the fragments.  An unchanged result
+# keeps its file, so that nothing is rebuilt.
+kernel_configure() {
+	mkdir -p "$OUT"
+	rm -f "$OUT"/.config.new "$OUT"/.config.new.old
+	kernel_make KCONFIG_CONFIG=.config.new tinyconfig
+	cat -- "$@" >>"$OUT/.config.new"
+	kernel_make KCONFIG_CONFIG=.config.new olddefconfig
+	kernel_check_config "$OUT/.config.new" "$@"
+	cmp -s "$OUT/.config.new" "$OUT/.config" || mv -- "$OUT/.config.new" "$OUT/.config"
+	kernel_make olddefconfig
+}
+
+# An option that Kconfig dropped for a missing dependency would leave a test that
+# tests nothing.
+kernel_check_config() {
+	local config=$1 lost
+	shift
+	lost=$(cat -- "$@" | kernel_wanted_options | while IFS= read -r line; do
+		kernel_has_option "$config" "$line" || echo "    $line"
+	done)
+	[[ -z $lost ]] && return
+	printf 'these options did not survive olddefconfig (renamed, or a dependency is off):\n%s\n' "$lost"
+	return 1
+}
+
+# "CONFIG_X=v" or "CONFIG_X=n" per option: the last word on each.
+kernel_wanted_options() {
+	sed -n -E 's/^# (CONFIG_[A-Za-z0-9_]+) is not set$/\1=n/; /^CONFIG_[A-Za-z0-9_]+=/p' |
+		awk -F= '{ line[$1] = $0 } END { for (option in line) print line[option] }' | sort
+}
+
+kernel_has_option() {
+	if [[ $2 = *=n ]]; then
+		! grep -q "^${2%=n}=" "$1"
+	else
+		grep -qxF -- "$2" "$1"
+	fi
+}
+
+# Static, because the guest's only file system is an initramfs.
+kernel_selftests() {
+	kernel_make headers
+	make -C "$SRC/tools/testing/selftests" O="$OUT" ARCH=x86_64 TARGETS=vmgenctr \
+		KHDR_INCLUDES="-isystem $OUT/usr/include" LDFLAGS=-static \
+		INSTALL_PATH="$1" install
+}
+
+# kernel_collect FOLDER: what a test needs of the build.
+kernel_collect() {
+	cp -- "$OUT/arch/x86/boot/bzImage" "$OUT/System.map" "$1/"
+	cp -- "$OUT/.config" "$1/config"
+	mkdir "$1/headers"
+	(cd "$OUT/usr" && find include -name '*.h' -print0 | xargs -0 cp --parents -t "$1/headers")
+}

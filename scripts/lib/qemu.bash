@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+# shellcheck shell=bash
+# How QEMU is configured and built.  The callers set SRC and OUT, the source and the
+# build folder.
+
+# Raise it when this file makes something else out of the same input.
+# shellcheck disable=SC2034 # used elsewhere
+QEMU_BUILD_VERSION=1
+
+# Only what a headless guest needs.  The firmware is that of Debian's packages,
+# because Debian's source comes without it.
+QEMU_OPTIONS=(
+	--target-list=x86_64-softmmu
+	--python=/usr/bin/python3
+	--without-default-features
+	--enable-tcg
+	--enable-kvm
+	--enable-tools
+	--enable-fdt=system
+	--disable-install-blobs
+	--disable-download
+	--disable-docs
+	--disable-debug-info
+	--disable-werror
+	--firmwarepath=/usr/share/qemu:/usr/share/seabios
+)
+
+qemu_configure() {
+	local stamp
+	stamp="${QEMU_OPTIONS[*]} $(meson_version)"
+	[[ ! -f $OUT/build.ninja || "$(cat "$OUT/vmgen-configured" 2>/dev/null)" != "$stamp" ]] || return 0
+	discard "$OUT"
+	mkdir -p "$OUT"
+	(cd "$OUT" && "$SRC/configure" "${QEMU_OPTIONS[@]}")
+	echo "$stamp" >"$OUT/vmgen-configured"
+}
+
+qemu_ninja() {
+	ninja -C "$OUT" "$@"
+}
+
+# The tests of this device: those that the series brings and the one that was there.
+qemu_qtests() {
+	ninja -C "$OUT" -t targets all | sed -n -E 's|^(tests/qtest/vmgen[a-z]*-test): .*|\1|p'
+}
+
+qemu_build() {
+	local tests
+	# Added and changed lists of files reach the targets only through this.
+	qemu_ninja build.ninja
+	readarray -t tests < <(qemu_qtests)
+	[[ ${#tests[@]} -gt 0 ]]
+	qemu_ninja qemu-system-x86_64 qemu-img "${tests[@]}"
+}
+
+# qemu_collect FOLDER: what a test needs of the build.
+qemu_collect() {
+	local program test
+	mkdir "$1/bin" "$1/qtest"
+	for program in qemu-system-x86_64 qemu-img; do
+		strip -o "$1/bin/$program" "$OUT/$program"
+	done
+	qemu_qtests | while read -r test; do
+		strip -o "$1/qtest/$(basename -- "$test")" "$OUT/$test"
+	done
+	cp -- "$VMGEN_ROOT/scripts/lib/run-qtest" "$1/qtest/run"
+}

@@ -205,13 +205,6 @@ TEST_F(guid, is_not_printed)
 	close(klog);
 }
 
-static unsigned int rounds(unsigned int by_default)
-{
-	const char *given = getenv("VMGENCTR_ROUNDS");
-
-	return given ? strtoul(given, NULL, 0) : by_default;
-}
-
 static bool run_on(int cpu)
 {
 	cpu_set_t set;

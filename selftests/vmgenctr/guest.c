@@ -322,6 +322,13 @@ const char *acpi_notify(const struct driver *driver)
 	return error;
 }
 
+unsigned int rounds(unsigned int by_default)
+{
+	const char *given = getenv("VMGENCTR_ROUNDS");
+
+	return given ? strtoul(given, NULL, 0) : by_default;
+}
+
 pid_t child_fork(void)
 {
 	pid_t pid = fork();

@@ -43,6 +43,9 @@ bool driver_bound(const struct driver *driver);
 /* Notify(device, 0x80), as the firmware does for a new GUID. */
 const char *acpi_notify(const struct driver *driver);
 
+/* How often to try what is a race; VMGENCTR_ROUNDS overrides it. */
+unsigned int rounds(unsigned int by_default);
+
 /* A child that does not outlive its parent; its exit status, or -1. */
 pid_t child_fork(void);
 int child_result(pid_t pid);

@@ -3,6 +3,8 @@
 #
 # Virtual machines for the tests.  To be sourced by bats files and by scripts.
 #
+#   vm_prepare [BASE [BUILD-OPTION...]]  build what is missing and not in the environment
+#   vm_init, vm_cleanup                  begin and end
 #   vm_boot NAME MODE [QEMU-ARG...]      boot a guest and wait for its agent
 #   vm_run NAME COMMAND                  run COMMAND in the guest, with its output and status
 #   vm_qmp NAME STEP...                  speak QMP, see below
@@ -26,10 +28,34 @@
 VM_PAGE_ADDRESS=0xfeffa000
 VM_NUMBER_PORT=0xe9
 
+VM_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
+
+vm_prepare() {
+	local -a base=("$@")
+
+	[[ -n ${VMGEN_KERNEL:-} ]] || VMGEN_KERNEL=$("$VM_TOP/scripts/build" kernel "${base[@]}") || return
+	[[ -n ${VMGEN_QEMU:-} ]] || VMGEN_QEMU=$("$VM_TOP/scripts/build" qemu) || return
+	[[ -n ${VMGEN_INITRAMFS:-} ]] || VMGEN_INITRAMFS=$("$VM_TOP/selftests/harness/initramfs") || return
+	export VMGEN_KERNEL VMGEN_QEMU VMGEN_INITRAMFS
+}
+
 # Every VM lives in a directory below VM_ROOT.  Unix socket paths are limited to
 # 107 bytes, so it has to be a short one, whatever TMPDIR is.
 vm_init() {
-	VM_ROOT=$(mktemp -d /tmp/vm.XXXXXX)
+	vm_sweep
+	VM_ROOT=$(mktemp -d /tmp/vmgen-vm.XXXXXX)
+	echo "$BASHPID" > "$VM_ROOT/owner"
+}
+
+# Guests of a run that was killed: it could not end them.
+vm_sweep() {
+	local VM_ROOT
+
+	for VM_ROOT in /tmp/vmgen-vm.*/; do
+		VM_ROOT=${VM_ROOT%/}
+		[[ -O $VM_ROOT && -s $VM_ROOT/owner ]] || continue
+		[[ -e /proc/$(< "$VM_ROOT/owner") ]] || vm_cleanup
+	done
 }
 
 # The end of a suite, a test or a script: nothing of it survives.
@@ -172,10 +198,10 @@ vm_stop() {
 	pid=$(< "$dir/pid")
 	# Never another process that got the number since.
 	if grep -qsF "$dir/pid" "/proc/$pid/cmdline"; then
-		kill -KILL "$pid" 2> /dev/null
+		kill -KILL "$pid" 2> /dev/null || :
 		for ((tries = 0; tries < 500; tries++)); do
 			vm_alive "$pid" || break
-			read -r -t 0.01 <> <(:)
+			read -r -t 0.01 <> <(:) || :
 		done
 	fi
 	rm -f "$dir/pid"
@@ -200,6 +226,11 @@ vm_link() {
 	exec {VM_TO}> >(exec socat -t0 - "UNIX-CONNECT:$1" > "$fifo" 2> /dev/null 3>&-)
 	exec {VM_FROM}< "$fifo"
 	rm "$fifo"
+}
+
+# In a subshell: nobody at the other end means SIGPIPE.
+vm_send() {
+	(echo "$1" >&"$VM_TO")
 }
 
 vm_unlink() {
@@ -240,7 +271,7 @@ vm_qmp_command() {
 	local line
 
 	events=()
-	echo "$1" >&"$VM_TO" 2> /dev/null || return
+	vm_send "$1"
 	while read -r -t "$VM_TIMEOUT" -u "$VM_FROM" line; do
 		case $line in
 		'{"QMP"'*) ;;
@@ -315,15 +346,15 @@ vm_loadvm() {
 
 # --- Commands in the guest ------------------------------------------------------
 
-# The agent's protocol is described in agent.c.  While the command runs, VM_WATCH
-# names a function that gets each piece of output as it comes.  Status 125: no
+# The agent's protocol is described in agent.c.  VM_WATCH names a command that gets
+# each piece of output as it comes; the next piece waits for it.  Status 125: no
 # answer.
 vm_run() {
 	local name=$1 command=$2 nonce=$BASHPID.$RANDOM$RANDOM line sent got=0 status=125
 	local VM_TO VM_FROM
 
 	vm_link "$VM_ROOT/$name/agent.sock"
-	printf '\n%s %s\n' "$nonce" "$(base64 -w0 <<< "$command")" >&"$VM_TO" 2> /dev/null
+	vm_send $'\n'"$nonce $(base64 -w0 <<< "$command")"
 	while read -r -t "$VM_TIMEOUT" -u "$VM_FROM" line; do
 		case $line in
 		"$nonce + "*) vm_output "${line#"$nonce + "}" ;;
@@ -342,11 +373,7 @@ vm_output() {
 	local padding=${1//[^=]/}
 
 	((got += ${#1} / 4 * 3 - ${#padding}))
-	if [[ -n ${VM_WATCH:-} ]]; then
-		"$VM_WATCH" "$(base64 -d <<< "$1")"
-	else
-		base64 -d <<< "$1"
-	fi
+	base64 -d <<< "$1" | "${VM_WATCH:-cat}"
 }
 
 # --- What the host sees -----------------------------------------------------------

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * snapspin page|read|guarded|unguarded COUNT: spins in user space, prints
+ * snapspin page|read|random|guarded|unguarded COUNT: spins in user space, prints
  * "spinning", waits to be restored from a snapshot in another VM, and then
  * prints its first COUNT samples.
  *
@@ -9,6 +9,7 @@
  *
  *   page	VM-NUMBER GENERATION
  *   read	VM-NUMBER GENERATION READY-GENERATION RESEEDED INSTANCE RANDOM
+ *   random	VM-NUMBER RANDOM
  *   guarded	VM-NUMBER TOKEN, of a generator that libvmgen guards
  *   unguarded	VM-NUMBER TOKEN, of the same generator on its own
  */
@@ -60,6 +61,13 @@ static void sample_page(struct sample *s)
 	s->generation = page->generation;
 }
 
+static void sample_random(struct sample *s)
+{
+	s->vm = vm_number();
+	if (getrandom(s->random, sizeof(s->random), 0) != sizeof(s->random))
+		die("getrandom");
+}
+
 static void sample_read(struct sample *s)
 {
 	struct vmgenctr_info info;
@@ -102,15 +110,26 @@ static void print_page(const struct sample *s)
 	printf("%u %llu\n", s->vm, (unsigned long long)s->generation);
 }
 
+static void print_bytes(const unsigned char bytes[16])
+{
+	putchar(' ');
+	for (int i = 0; i < 16; i++)
+		printf("%02x", bytes[i]);
+}
+
+static void print_random(const struct sample *s)
+{
+	printf("%u", s->vm);
+	print_bytes(s->random);
+	putchar('\n');
+}
+
 static void print_read(const struct sample *s)
 {
-	printf("%u %llu %llu %d ", s->vm, (unsigned long long)s->generation,
+	printf("%u %llu %llu %d", s->vm, (unsigned long long)s->generation,
 	       (unsigned long long)s->ready, s->reseeded);
-	for (size_t i = 0; i < sizeof(s->instance); i++)
-		printf("%02x", s->instance[i]);
-	putchar(' ');
-	for (size_t i = 0; i < sizeof(s->random); i++)
-		printf("%02x", s->random[i]);
+	print_bytes(s->instance);
+	print_bytes(s->random);
 	putchar('\n');
 }
 
@@ -126,6 +145,7 @@ static const struct mode {
 } modes[] = {
 	{ "page", sample_page, print_page },
 	{ "read", sample_read, print_read },
+	{ "random", sample_random, print_random },
 	{ "guarded", sample_guarded, print_token },
 	{ "unguarded", sample_unguarded, print_token },
 };

@@ -1,0 +1,85 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+#
+# G3: when read() returns generation N, the kernel is ready for N.
+#
+# "Masked" tests keep the VMM's notification from the guest for good, from before the
+# snapshot: whatever the guest learns then, it learned because it looked.
+
+load helpers
+
+# siblings_differ GENERATION: what two clones saw first in a program that was calling
+# read() and then getrandom() in a loop when the snapshot was taken
+siblings_differ() {
+	local -a a b
+
+	read -r -a a < <(samples_of a)
+	read -r -a b < <(samples_of b)
+	for sample in a b; do
+		local -n s=$sample
+		is "${s[1]}" "$1" "generation that read() returned in $sample"
+		is "${s[2]}" "$1" "ready generation of the status page in $sample"
+		is "${s[3]}" 1 "reseeded in $sample"
+	done
+	isnt "${a[4]}" "${b[4]}" "instance ids"
+	isnt "${a[5]}" "${b[5]}" "random numbers after read()"
+}
+
+@test "G3: after the first read() of a clone random numbers differ from its sibling's" {
+	spin_across hypervisor read 1
+	siblings_differ 3
+}
+
+@test "G3: the same in software mode" {
+	spin_across software read 1
+	siblings_differ 3
+}
+
+@test "G3: the same without a notification" {
+	MASKED=1 spin_across hypervisor read 1
+	siblings_differ 3
+}
+
+@test "G3: the same in software mode without a notification" {
+	MASKED=1 spin_across software read 1
+	siblings_differ 3
+}
+
+# Were they different anyway, the tests above would prove nothing.
+@test "G3: random numbers are the same in both siblings while nobody has looked" {
+	MASKED=1 spin_across software random 1
+	local a b
+
+	read -r _ a < <(samples_of a)
+	read -r _ b < <(samples_of b)
+	is "$a" "$b" "random numbers"
+}
+
+@test "G3: the page is ahead and the status page behind until the kernel is ready" {
+	vm_restore parent "$FIXTURE/hypervisor"
+	mask_notification parent
+	vm_save parent "$BATS_TEST_TMPDIR/masked"
+	vm_restore clone "$BATS_TEST_TMPDIR/masked"
+
+	genstat clone page status
+	is "${G[page.generation]}" 3 "page"
+	is "${G[status.generation]}" 2 "ready generation before anybody looked"
+	local before=${G[status.instance]}
+
+	genstat clone read status
+	is "${G[read.generation]}" 3 "read()"
+	is "${G[status.generation]}" 3 "ready generation afterwards"
+	isnt "${G[status.instance]}" "$before" "instance id"
+	is "${G[status.instance]}" "${G[read.instance]}" "instance id of the status page"
+}
+
+@test "G3: the notification alone makes the kernel ready" {
+	local reseeds
+
+	vm_restore clone "$FIXTURE/hypervisor"
+	vm_run clone 'until genstat status | grep -q status.generation=2; do usleep 1000; done'
+	genstat clone status
+	is "${G[status.reseeded]}" 1 "reseeded"
+	reseeds=$(vm_run clone 'dmesg | grep -c "reseeded due to virtual machine fork"')
+	at_least "$reseeds" 1 "reseeds"
+}

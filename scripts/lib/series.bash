@@ -14,8 +14,8 @@ series_git() {
 		git -c core.autocrlf=false -c core.abbrev=12 -c gc.auto=0 "$@"
 }
 
-# The folders with patches for a base, in order: "FOLDER".  A prelude brings an
-# older tree level with the one that the series was written for.
+# The folders with patches for a base, in order.  A prelude brings an older tree
+# level with the one that the series was written for.
 series_folders() {
 	local patches
 	patches=$(base_dir "$1")/patches
@@ -23,11 +23,15 @@ series_folders() {
 	[[ ! -e $patches/series ]] || echo "$patches"
 }
 
+series_list() {
+	table "$1/series" | sed "s|^|$1/|"
+}
+
 # The patches for a base, in order.
 series_patches() {
 	local folder
 	series_folders "$1" "$2" | while read -r folder; do
-		table "$folder/series" | sed "s|^|$folder/|"
+		series_list "$folder"
 	done
 }
 
@@ -36,15 +40,15 @@ series_paths() {
 	xargs -r sed -n -E 's|^diff --git a/(.*) b/(.*)$|\1\n\2|p; s|^\+\+\+ b/(.*)$|\1|p; s|^--- a/(.*)$|\1|p' | sort -u
 }
 
-# series_start KIND BASE TREE REPO: only the files of the base, tagged "base".
-# .gitattributes decides what stands behind the @@ of a hunk.
+# series_start KIND BASE TREE REPO [MUTANT]: only the files of the base that
+# patches touch, tagged "base".  .gitattributes decides what stands behind the @@.
 series_start() {
-	local kind=$1 base=$2 tree=$3 repo=$4 extra=${5:-}
+	local kind=$1 base=$2 tree=$3 repo=$4 mutant=${5:-} path
 	rm -rf -- "$repo"
 	mkdir -p "$repo"
 	series_git -C "$repo" init -q -b main
-	{ series_patches "$kind" "$base"; [[ -z $extra ]] || echo "$extra"; } |
-		series_paths | { cat; echo .gitattributes; } |
+	{ series_patches "$kind" "$base"; echo "$mutant"; } | sed '/^$/d' | series_paths |
+		{ cat; echo .gitattributes; } |
 		while read -r path; do
 			[[ ! -e $tree/$path ]] || printf '%s\0' "$path"
 		done | (cd "$tree" && xargs -0r cp --parents -t "$repo")
@@ -53,16 +57,36 @@ series_start() {
 	series_git -C "$repo" tag base
 }
 
-# series_am KIND BASE REPO: one commit per patch.  Only an older tree, the one
-# with a prelude, may differ in the lines around a change.
+# series_am KIND BASE REPO: one commit per patch on top of "base"; the end of the
+# prelude is tagged "prelude".  Only on other bases than the default one, which the
+# series was written for, may the lines around a change differ.
 series_am() {
-	local kind=$1 base=$2 repo=$3 options=(--quiet --keep-cr --no-3way) patches
-	readarray -t patches < <(series_patches "$kind" "$base")
-	[[ ${#patches[@]} -gt 0 ]] || return 0
+	local kind=$1 base=$2 repo=$3 folder patches options=(--quiet --keep-cr --no-3way)
 	[[ $base = "$(base_default "$kind")" ]] || options+=(-C1)
-	series_git -C "$repo" am "${options[@]}" -- "${patches[@]}" ||
-		die "the $kind series does not apply to $base" \
-			"the half-applied series is in $repo (git am --show-current-patch=diff)"
+	series_git -C "$repo" tag prelude
+	for folder in $(series_folders "$kind" "$base"); do
+		readarray -t patches < <(series_list "$folder")
+		[[ ${#patches[@]} -gt 0 ]] || continue
+		series_git -C "$repo" am "${options[@]}" -- "${patches[@]}" ||
+			die "the $kind series does not apply to $base" \
+				"the half-applied series is in $repo (git am --show-current-patch=diff)"
+		[[ $folder != */prelude-* ]] || series_git -C "$repo" tag -f prelude >/dev/null
+	done
+}
+
+# series_format REPO RANGE FOLDER: the patches, always the same bytes for the same
+# commits.
+series_format() {
+	series_git -C "$1" format-patch --quiet --zero-commit --no-signature -N \
+		--abbrev=12 -o "$3" "$2"
+	(cd "$3" && find . -name '*.patch' -printf '%f\n' | sort) >"$3/series"
+}
+
+# The plain sources of a tree: "path-in-repository path-in-tree".
+series_map() {
+	local map
+	map=$(base_dir "$1")/files.map
+	[[ ! -e $map ]] || table "$map"
 }
 
 # series_mutate REPO PATCH: a deliberately broken variant on top.

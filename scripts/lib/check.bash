@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+# shellcheck shell=bash
+# scripts/patches check: what can be said about a series without a compiler, and
+# the order of all checks.  Results are TAP.
+
+check() {
+	local base
+	# shellcheck disable=SC2153 # KINDS is no misspelling
+	for KIND in "${KINDS[@]}"; do
+		if [[ -z $(series_patches "$KIND" "$(base_default "$KIND")") ]]; then
+			tap_not_ok "$KIND: there is a series" "$(base_dir "$KIND")/patches/series is missing or empty"
+			continue
+		fi
+		tap_check "$KIND: every patch is signed off by its author" check_signed_off
+		tap_check "$KIND: there is a cover letter" test -s "$(base_dir "$KIND")/patches/cover-letter"
+		if [[ -n $STATIC ]]; then
+			check_static
+			continue
+		fi
+		for base in ${ONLY_BASE:-$(base_names "$KIND")}; do
+			check_base "$base"
+		done
+	done
+	tap_done
+}
+
+check_base() {
+	local name="$KIND $1" rc=0
+	base_read "$KIND" "$1"
+	TREE=$("$VMGEN_ROOT/scripts/fetch" "$KIND" "$1") || rc=$?
+	if [[ $rc -eq $EXIT_UNAVAILABLE ]]; then
+		tap_skip "$name" "Debian's $BASE_SUITE has no $BASE_PACKAGE $BASE_NAME.* any more"
+		return
+	elif [[ $rc -ne 0 ]]; then
+		tap_not_ok "$name: the source can be fetched"
+		return
+	fi
+	REPO=$SCRATCH/check-$KIND-$1
+	tap_check "$name: the series applies" check_applies
+	tap_check "$name: the plain sources are what the series makes" check_plain
+	tap_check "$name: files.map names every new file" check_map
+	check_regenerates "$name"
+	check_style "$name"
+	[[ -z $EACH ]] || check_each "$name"
+}
+
+check_applies() {
+	series_start "$KIND" "$BASE_NAME" "$TREE" "$REPO"
+	series_am "$KIND" "$BASE_NAME" "$REPO"
+}
+
+check_signed_off() {
+	local patch who="$VMGEN_NAME <$VMGEN_EMAIL>" base
+	for base in $(base_names "$KIND"); do
+		series_patches "$KIND" "$base"
+	done | sort -u | while read -r patch; do
+		grep -qxF "From: $who" "$patch" || echo "$patch: not From: $who"
+		grep -qxF "Signed-off-by: $who" "$patch" || echo "$patch: not Signed-off-by: $who"
+	done
+}
+
+check_plain() {
+	local plain path
+	while read -r plain path; do
+		cmp -- "$VMGEN_ROOT/$plain" "$REPO/$path" || :
+	done < <(series_map "$KIND")
+}
+
+check_map() {
+	series_git -C "$REPO" diff --no-renames --diff-filter=A --name-only base HEAD | sort |
+		comm -23 - <(series_map "$KIND" | awk '{ print $2 }' | sort) |
+		sed 's/$/: is new in the series but not in files.map/'
+}
+
+# The patches carry the names of the blobs they change, so another version of the
+# base gives other bytes.
+check_regenerates() {
+	local name=$1 patches text="$1: the patches regenerate byte for byte"
+	patches=$(base_dir "$KIND")/patches
+	if [[ $(base_version_used "$KIND") != "$BASE_VERSION" ]]; then
+		tap_skip "$text" "$BASE_VERSION, which they were made from, is gone"
+		return
+	fi
+	if [[ $BASE_NAME = "$(base_default "$KIND")" ]]; then
+		tap_check "$text" check_same_bytes prelude..HEAD "$patches"
+	elif [[ -e $patches/prelude-$BASE_NAME/series ]]; then
+		tap_check "$name: the prelude regenerates byte for byte" \
+			check_same_bytes base..prelude "$patches/prelude-$BASE_NAME"
+	fi
+}
+
+check_same_bytes() {
+	local new=$SCRATCH/again-$KIND-$BASE_NAME
+	mkdir "$new"
+	series_format "$REPO" "$1" "$new"
+	diff -r --brief --exclude=cover-letter --exclude='prelude-*' -- "$new" "$2" || :
+	diff -- <(table "$2/series") "$new/series" >/dev/null || echo "series lists other patches"
+}
+
+# --- checkpatch ------------------------------------------------------------------
+
+# Each tree's own idea of style, on the base that the patches were written for.
+check_style() {
+	local folder patch letter
+	letter=$(base_dir "$KIND")/patches/cover-letter
+	while read -r folder; do
+		[[ $folder = */prelude-* || $BASE_NAME = "$(base_default "$KIND")" ]] || continue
+		while read -r patch; do
+			tap_check "$1: checkpatch: $(basename -- "$patch")" "checkpatch_$KIND" "$patch" "$letter"
+		done < <(series_list "$folder")
+	done < <(series_folders "$KIND" "$BASE_NAME")
+}
+
+# "file:1: WARNING:TYPE: text" is explained when the letter has the TYPE.
+checkpatch_kernel() {
+	local line type
+	checkpatch --strict --show-types "$1" | while read -r line; do
+		type=$(sed -E 's/.*(ERROR|WARNING|CHECK):([A-Z0-9_]+):.*/\2/' <<<"$line")
+		grep -qwF -- "$type" "$2" || echo "$line"
+	done
+}
+
+# QEMU's has no types: the letter quotes the complaint.
+checkpatch_qemu() {
+	local line text
+	checkpatch "$1" | while read -r line; do
+		text=$(sed -E 's/.*(ERROR|WARNING): //' <<<"$line")
+		tr '\n' ' ' <"$2" | grep -qF -- "$text" || echo "$line"
+	done
+}
+
+# Its exit status says only that there is something to print.
+checkpatch() {
+	(cd "$TREE" || exit; perl scripts/checkpatch.pl --terse --no-summary "$@" 2>&1 || :) |
+		sed -n -E '/(ERROR|WARNING|CHECK|Perl|perl).*:/p'
+}
+
+# --- without a tree --------------------------------------------------------------
+
+# New files start from nothing, so what the series makes of them can be told
+# without the tree that it is for.
+check_static() {
+	local repo=$SCRATCH/static-$KIND patches includes path
+	patches=$(base_dir "$KIND")/patches
+	tap_check "$KIND: series names every patch once" \
+		diff <(table "$patches/series") <(cd "$patches" && ls -- *.patch)
+	readarray -t includes < <(series_map "$KIND" | awk '{ print "--include=" $2 }')
+	mkdir -p "$repo"
+	series_git -C "$repo" init -q
+	tap_check "$KIND: the new files' patches apply to nothing" \
+		static_apply "$repo" "${includes[@]}"
+	REPO=$repo
+	tap_check "$KIND: the plain sources are what the series makes" check_plain
+}
+
+static_apply() {
+	local repo=$1 patch
+	shift
+	series_list "$(base_dir "$KIND")/patches" | while read -r patch; do
+		series_git -C "$repo" apply --whitespace=nowarn "$@" "$patch"
+	done
+}

@@ -132,7 +132,11 @@ static void run(char *const argv[])
 int main(void)
 {
 	char *const install[] = { "/bin/busybox", "--install", "-s", "/bin", NULL };
-	char *const shell[] = { "/bin/cttyhack", "/bin/sh", "/etc/welcome", NULL };
+	/* The console cannot be a controlling terminal, the port behind it can. */
+	char *const shell[] = {
+		"/bin/setsid", "/bin/sh", "-c",
+		"exec /bin/sh /etc/welcome < /dev/ttyS0 > /dev/ttyS0 2>&1", NULL,
+	};
 	char *const agent[] = { "/bin/agent", "/dev/ttyS1", NULL };
 
 	mount_all();

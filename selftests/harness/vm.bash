@@ -21,7 +21,7 @@
 #
 # Knobs: VMGEN_KERNEL and VMGEN_QEMU (what scripts/build prints), VMGEN_INITRAMFS,
 # VMGEN_ACCEL (tcg), VM_TIMEOUT (seconds that any single answer may take), VM_MEMORY,
-# VM_SMP, VM_APPEND (kernel arguments); for vm_boot and vm_restore VM_GUID, VM_NUMBER
+# VM_SMP, VM_MACHINE, VM_APPEND (kernel arguments); for vm_boot and vm_restore VM_GUID, VM_NUMBER
 # and VM_PAUSED=1.
 
 : "${VM_TIMEOUT:=60}"
@@ -71,7 +71,7 @@ vm_error() {
 	shift
 	{
 		echo "vm $name: $*"
-		[[ ! -s $dir/qemu.log ]] || sed 's/^/  qemu: /' "$dir/qemu.log"
+		cat "$dir/stderr" "$dir/qemu.log" 2> /dev/null | sed 's/^/  qemu: /'
 		[[ ! -s $dir/console.log ]] || tail -n 25 "$dir/console.log" | sed 's/^/  console: /'
 	} >&2
 }
@@ -105,33 +105,40 @@ vm_machine_args() {
 		-m "${VM_MEMORY:-$(vm_default_memory)}" "$@"
 }
 
+# vm_common_args GUID COUNTER APPEND: what every VM is made of, in VM_COMMON
+vm_common_args() {
+	local guid=$1 counter=$2 append=$3 thread=single
+
+	[[ ${VM_SMP:-1} == 1 ]] || thread=multi
+	VM_COMMON=(
+		-machine "${VM_MACHINE:-q35}" -accel "${VMGEN_ACCEL:-tcg,thread=$thread}"
+		-nodefaults -no-user-config -display none -no-reboot
+		-device "vmgenid,guid=$guid,counter=$counter"
+		-kernel "$(vm_kernel_image)" -initrd "$VMGEN_INITRAMFS"
+		-append "console=ttyS0 loglevel=6 panic=-1 oops=panic panic_on_warn=1 $append"
+	)
+}
+
 vm_start() {
-	local name=$1 dir=$VM_ROOT/$1 guid=${VM_GUID:-} number=${VM_NUMBER:-} counter thread=single
-	local -a machine
+	local name=$1 dir=$VM_ROOT/$1 guid=${VM_GUID:-} number=${VM_NUMBER:-}
+	local -a machine VM_COMMON
 
 	shift
 	mapfile -d '' -t machine < "$dir/machine"
-	counter=${machine[0]}
 	[[ -n $guid ]] || read -r guid < /proc/sys/kernel/random/uuid
 	[[ -n $number ]] || number=$(find "$VM_ROOT" -mindepth 1 -maxdepth 1 -type d | wc -l)
-	[[ ${VM_SMP:-1} == 1 ]] || thread=multi
 	echo "$guid" > "$dir/guid"
+	vm_common_args "$guid" "${machine[0]}" "${VM_APPEND:-}"
 
 	# Bats waits for whoever holds its descriptor 3.
-	"$VMGEN_QEMU/bin/qemu-system-x86_64" -L "$VMGEN_QEMU/share" \
-		-name "$name" -machine "${VM_MACHINE:-q35}" \
-		-accel "${VMGEN_ACCEL:-tcg,thread=$thread}" \
-		-nodefaults -no-user-config -display none -no-reboot -S \
-		-daemonize -pidfile "$dir/pid" -D "$dir/qemu.log" \
+	"$VMGEN_QEMU/bin/qemu-system-x86_64" -name "$name" "${VM_COMMON[@]}" \
+		-S -daemonize -pidfile "$dir/pid" -D "$dir/qemu.log" \
 		-chardev "file,id=console,path=$dir/console.log" -serial chardev:console \
 		-chardev "socket,id=agent,path=$dir/agent.sock,server=on,wait=off" -serial chardev:agent \
 		-chardev "socket,id=qmp,path=$dir/qmp.sock,server=on,wait=off" -mon chardev=qmp,mode=control \
 		-chardev null,id=number \
 		-device "isa-debugcon,iobase=$VM_NUMBER_PORT,chardev=number,readback=$number" \
-		-device "vmgenid,guid=$guid,counter=$counter" \
-		-kernel "$(vm_kernel_image)" -initrd "$VMGEN_INITRAMFS" \
-		-append "console=ttyS0 loglevel=6 panic=-1 oops=panic panic_on_warn=1 ${VM_APPEND:-}" \
-		"${machine[@]:1}" "$@" 2> "$dir/qemu.log" 3>&- && return
+		"${machine[@]:1}" "$@" 2> "$dir/stderr" 3>&- && return
 	vm_error "$name" "QEMU did not start"
 	return 1
 }

@@ -66,8 +66,8 @@ apt_write_sources() {
 	options="[arch=$(dpkg --print-architecture) signed-by=$APT_KEYRING]"
 	echo "$type $options $(apt_mirror "$suite") $suite main"
 	# Point releases fall behind security updates, and a security update may be the
-	# only version left.  Backports and testing have no such suite of their own.
-	[[ $suite = *-backports || $suite = forky || $suite = sid ]] ||
+	# only version left.  Other suites have no security updates of their own.
+	[[ $suite = *-* || $suite = sid ]] ||
 		echo "$type $options $(apt_mirror "$suite-security") $suite-security main"
 }
 

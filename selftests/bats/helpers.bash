@@ -92,7 +92,7 @@ in_background() {
 # What it wrote after WORD, once it has ended.
 background_output() {
 	vm_run "$1" 'until test -e /run/status; do usleep 10000; done
-		sed 1,/'"$2"'/d /run/out; exit $(cat /run/status)'
+		awk "said; /'"$2"'/ { said = 1 }" /run/out; exit $(cat /run/status)'
 }
 
 # spin_across MODE SNAPSPIN-MODE COUNT: leaves a snapshot of a clone of the fixture

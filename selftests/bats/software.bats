@@ -35,8 +35,7 @@ masked_clone() {
 	local before=${G[read.instance]}
 
 	unmask_notification clone
-	# The event is level-triggered and has been pending: it is dealt with by now
-	# or never.  A second clone of the same state proves that it was pending.
+	# The parent's was the first, the one that was held back is the second.
 	vm_run clone 'until test "$(awk "{ print \$1 }" /sys/firmware/acpi/interrupts/gpe05)" -ge 2; do usleep 1000; done'
 	genstat clone page status read
 	is "${G[page.generation]}" 3 "page"

@@ -33,7 +33,7 @@ const char *change_init(struct change *change)
 void change_generation(struct change *change)
 {
 	const struct timespec tick = { .tv_nsec = 1000000 };
-	uint64_t generation = page_generation(change->page);
+	__u64 generation = page_generation(change->page);
 	struct vmgenctr_info info;
 
 	if (change->guid) {

@@ -18,7 +18,7 @@
 
 struct change {
 	const struct vmgenctr_generation_page *page;
-	uint8_t *guid;		/* NULL: wait for the hypervisor */
+	__u8 *guid;		/* NULL: wait for the hypervisor */
 	int fd;			/* not that of the test: nothing is seen there */
 };
 
@@ -27,12 +27,5 @@ const char *change_init(struct change *change);
 
 /* Returns when the generation page holds another generation. */
 void change_generation(struct change *change);
-
-#define CHANGE_INIT_OR_SKIP(change) do {				\
-	const char *_missing = change_init(change);			\
-									\
-	if (_missing)							\
-		SKIP(return, "%s", _missing);				\
-} while (0)
 
 #endif /* _VMGENCTR_TEST_CHANGE_H */

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -41,7 +40,7 @@ static inline int device_read(int fd, struct vmgenctr_info *info)
 	return n == sizeof(*info) ? 0 : -EIO;
 }
 
-static inline uint64_t
+static inline __u64
 page_generation(const struct vmgenctr_generation_page *page)
 {
 	return le64toh(__atomic_load_n(&page->generation, __ATOMIC_ACQUIRE));
@@ -54,20 +53,11 @@ page_by_hypervisor(const struct vmgenctr_generation_page *page)
 	       VMGENCTR_F_HYPERVISOR;
 }
 
-static inline uint64_t
+static inline __u64
 page_ready_generation(const struct vmgenctr_status_page *page)
 {
 	return __atomic_load_n(&page->ready_generation, __ATOMIC_ACQUIRE);
 }
-
-/* For FIXTURE_SETUP(): an open file, or a skip that names what is missing. */
-#define DEVICE_OPEN_OR_SKIP() ({					\
-	int _fd = device_open();					\
-									\
-	if (_fd < 0)							\
-		SKIP(return, "%s: %s", VMGENCTR_DEVICE, strerror(errno)); \
-	_fd;								\
-})
 
 #define DEVICE_MAP_OR_FAIL(fd, pgoff) ({				\
 	void *_page = device_map(fd, pgoff);				\

@@ -19,10 +19,12 @@ FIXTURE(physical)
 FIXTURE_SETUP(physical)
 {
 	const char *missing;
-	uint64_t address;
+	__u64 address;
 	void *raw;
 
-	self->fd = DEVICE_OPEN_OR_SKIP();
+	self->fd = device_open();
+	if (self->fd < 0)
+		SKIP(return, "%s: %s", VMGENCTR_DEVICE, strerror(errno));
 	self->size = page_size();
 	self->page = DEVICE_MAP_OR_FAIL(self->fd, VMGENCTR_GENERATION_PGOFF);
 	if (!page_by_hypervisor(self->page))
@@ -58,17 +60,17 @@ TEST_F(physical, page_drops_stores_of_every_size)
 	for (i = 0; i < self->size; i += 8) {
 		void *at = self->raw + i;
 
-		__atomic_store_n((uint8_t *)at, 0xa5, __ATOMIC_RELAXED);
-		__atomic_store_n((uint16_t *)at, 0xa5a5, __ATOMIC_RELAXED);
-		__atomic_store_n((uint32_t *)at, 0xa5a5a5a5, __ATOMIC_RELAXED);
-		__atomic_store_n((uint64_t *)at, ~0ULL, __ATOMIC_RELAXED);
+		__atomic_store_n((__u8 *)at, 0xa5, __ATOMIC_RELAXED);
+		__atomic_store_n((__u16 *)at, 0xa5a5, __ATOMIC_RELAXED);
+		__atomic_store_n((__u32 *)at, 0xa5a5a5a5, __ATOMIC_RELAXED);
+		__atomic_store_n((__u64 *)at, ~0ULL, __ATOMIC_RELAXED);
 	}
 	EXPECT_UNCHANGED();
 }
 
 TEST_F(physical, page_drops_bulk_and_atomic_stores)
 {
-	uint64_t *generation = (uint64_t *)(self->raw + 0x18);
+	__u64 *generation = (__u64 *)(self->raw + 0x18);
 
 	memset(self->raw, 0xff, self->size);
 	__atomic_fetch_add(generation, 1, __ATOMIC_SEQ_CST);

@@ -56,10 +56,10 @@ static int file_write(const char *path, const void *buf, size_t size)
 	return ret;
 }
 
-const char *physical_map(uint64_t address, void **ret)
+const char *physical_map(__u64 address, void **ret)
 {
 	long size = sysconf(_SC_PAGESIZE);
-	uint64_t offset = address % size;
+	__u64 offset = address % size;
 	char *page;
 	int fd;
 
@@ -76,12 +76,12 @@ const char *physical_map(uint64_t address, void **ret)
 }
 
 /* Looks for: Name (VGIA, DWORD address) */
-static uint64_t guid_address_in_table(const char *path)
+static __u64 guid_address_in_table(const char *path)
 {
 	static const char name[] = "\x08VGIA\x0c";
 	char table[4096];
 	ssize_t size = file_read(path, table, sizeof(table));
-	uint32_t base;
+	__u32 base;
 	char *entry;
 
 	if (size < (ssize_t)sizeof(name))
@@ -93,10 +93,10 @@ static uint64_t guid_address_in_table(const char *path)
 	return le32toh(base) + QEMU_GUID_OFFSET;
 }
 
-static uint64_t guid_address(void)
+static __u64 guid_address(void)
 {
 	const char *given = getenv("VMGENCTR_GUID_ADDRESS");
-	uint64_t address = 0;
+	__u64 address = 0;
 	glob_t tables;
 	size_t i;
 
@@ -110,9 +110,9 @@ static uint64_t guid_address(void)
 	return address;
 }
 
-const char *guid_map(uint8_t **ret)
+const char *guid_map(__u8 **ret)
 {
-	uint64_t address;
+	__u64 address;
 	const char *error;
 	void *guid;
 
@@ -127,16 +127,16 @@ const char *guid_map(uint8_t **ret)
 	return error;
 }
 
-void guid_renew(uint8_t *guid)
+void guid_renew(__u8 *guid)
 {
-	uint8_t fresh[GUID_SIZE];
+	__u8 fresh[GUID_SIZE];
 
 	if (getrandom(fresh, sizeof(fresh), 0) != sizeof(fresh))
 		abort();
 	memcpy(guid, fresh, sizeof(fresh));
 }
 
-static bool is_counter_page(uint64_t address)
+static bool is_counter_page(__u64 address)
 {
 	const struct vmgenctr_generation_page *page;
 	void *mapped;
@@ -154,10 +154,10 @@ static bool is_counter_page(uint64_t address)
  * Small ranges only: the page has a range of its own or shares one with other
  * pages of its kind, and reading from large ones may have side effects.
  */
-static uint64_t counter_page_in_range(uint64_t start, uint64_t end)
+static __u64 counter_page_in_range(__u64 start, __u64 end)
 {
 	long size = sysconf(_SC_PAGESIZE);
-	uint64_t address;
+	__u64 address;
 
 	if (start % size || end - start >= 16 * size)
 		return 0;
@@ -167,10 +167,10 @@ static uint64_t counter_page_in_range(uint64_t start, uint64_t end)
 	return 0;
 }
 
-const char *counter_page_find(uint64_t *ret_address)
+const char *counter_page_find(__u64 *ret_address)
 {
 	unsigned long long start, end;
-	uint64_t address = 0;
+	__u64 address = 0;
 	char line[256];
 	FILE *iomem;
 
@@ -230,10 +230,10 @@ bool driver_bound(const struct driver *driver)
 }
 
 /* ACPI's own encoding of an absolute path, from its printed form. */
-static size_t acpi_encode_path(const struct driver *driver, uint8_t *aml)
+static size_t acpi_encode_path(const struct driver *driver, __u8 *aml)
 {
 	char path[128], name[128] = "";
-	uint8_t *segments, *p = aml;
+	__u8 *segments, *p = aml;
 	char *segment, *save;
 
 	snprintf(path, sizeof(path),
@@ -255,18 +255,43 @@ static size_t acpi_encode_path(const struct driver *driver, uint8_t *aml)
 	return p - aml;
 }
 
-/* A table of one statement, which the kernel executes when it loads it. */
-static size_t acpi_build_notify(const struct driver *driver, uint8_t *table)
+static __u8 acpi_sum(const __u8 *table, size_t size)
 {
-	static const uint8_t header[] =
-		"SSDT" "\0\0\0\0" "\2\0" "VMGEN\0" "NOTIFY\0\0" "\1\0\0\0"
-		"TEST" "\1\0\0";
-	uint8_t *p = table + sizeof(header);
-	pid_t tid = gettid();
-	uint8_t sum = 0;
-	size_t size, i;
+	__u8 sum = 0;
 
-	memcpy(table, header, sizeof(header));
+	while (size)
+		sum += table[--size];
+	return sum;
+}
+
+struct acpi_header {
+	char signature[4];
+	__le32 length;
+	__u8 revision;
+	__u8 checksum;
+	char oem_id[6];
+	char oem_table_id[8];
+	__le32 oem_revision;
+	char creator_id[4];
+	__le32 creator_revision;
+};
+
+/* A table of one statement, which the kernel executes when it loads it. */
+static size_t acpi_build_notify(const struct driver *driver, __u8 *table)
+{
+	struct acpi_header header = {
+		.signature = "SSDT",
+		.revision = 2,
+		.oem_id = "VMGEN",
+		.oem_table_id = "NOTIFY",
+		/* Tables that are loaded at the same time must differ. */
+		.oem_revision = htole32(gettid()),
+		.creator_id = "TEST",
+		.creator_revision = htole32(1),
+	};
+	__u8 *p = table + sizeof(header);
+	size_t size;
+
 	*p++ = 0x86;		/* NotifyOp */
 	size = acpi_encode_path(driver, p);
 	if (!size)
@@ -274,17 +299,15 @@ static size_t acpi_build_notify(const struct driver *driver, uint8_t *table)
 	p += size;
 	*p++ = 0x0a;		/* BytePrefix */
 	*p++ = 0x80;
-	size = p - table;
-	table[4] = size;
-	/* Tables that are loaded at the same time must differ. */
-	memcpy(table + 24, &tid, sizeof(tid));
-	for (i = 0; i < size; i++)
-		sum += table[i];
-	table[9] = -sum;
-	return size;
+
+	header.length = htole32(p - table);
+	memcpy(table, &header, sizeof(header));
+	header.checksum = -acpi_sum(table, p - table);
+	memcpy(table, &header, sizeof(header));
+	return p - table;
 }
 
-static const char *acpi_load(const char *directory, const uint8_t *table,
+static const char *acpi_load(const char *directory, const __u8 *table,
 			     size_t size)
 {
 	char path[96], signature[8];
@@ -304,7 +327,7 @@ static const char *acpi_load(const char *directory, const uint8_t *table,
 const char *acpi_notify(const struct driver *driver)
 {
 	char directory[64];
-	uint8_t table[255];
+	__u8 table[255];
 	const char *error;
 	size_t size;
 

@@ -10,25 +10,26 @@
 #define _VMGENCTR_TEST_GUEST_H
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <sys/types.h>
+
+#include <linux/types.h>
 
 #define GUID_SIZE	16
 
 /* Maps the page at a physical address writable; offsets are kept. */
-const char *physical_map(uint64_t address, void **ret);
+const char *physical_map(__u64 address, void **ret);
 
 /*
  * Maps the live VM Generation ID.  Its address comes from the variable
  * VMGENCTR_GUID_ADDRESS, else from QEMU's ACPI table.
  */
-const char *guid_map(uint8_t **ret);
+const char *guid_map(__u8 **ret);
 
 /* Another GUID, which never was in use before. */
-void guid_renew(uint8_t *guid);
+void guid_renew(__u8 *guid);
 
 /* Finds the page that starts with the magic number in reserved memory. */
-const char *counter_page_find(uint64_t *ret_address);
+const char *counter_page_find(__u64 *ret_address);
 
 struct driver {
 	char device[64];

@@ -160,12 +160,14 @@ TEST_F(page, is_not_written_through_proc_mem)
 
 TEST_F(page, is_not_written_by_process_vm_writev)
 {
-	struct iovec local = { "x", 1 };
+	char mine[2] = "xy";
+	struct iovec local = { mine, 1 };
+	struct iovec ordinary = { mine + 1, 1 };
 	struct iovec remote = { self->page + 0x18, 1 };
 
-	EXPECT_EQ(-1, process_vm_writev(getpid(), &local, 1, &remote, 1, 0));
-	if (errno == ENOSYS)
+	if (process_vm_writev(getpid(), &local, 1, &ordinary, 1, 0) != 1)
 		SKIP(return, "needs CONFIG_CROSS_MEMORY_ATTACH");
+	EXPECT_EQ(-1, process_vm_writev(getpid(), &local, 1, &remote, 1, 0));
 	EXPECT_EQ(EFAULT, errno);
 	EXPECT_INTACT(self->page);
 }
@@ -366,7 +368,9 @@ FIXTURE(window)
 FIXTURE_SETUP(window)
 {
 	self->size = page_size();
-	self->fd = DEVICE_OPEN_OR_SKIP();
+	self->fd = device_open();
+	if (self->fd < 0)
+		SKIP(return, "%s: %s", VMGENCTR_DEVICE, strerror(errno));
 }
 
 FIXTURE_TEARDOWN(window)
@@ -377,7 +381,7 @@ FIXTURE_TEARDOWN(window)
 TEST_F(window, holds_a_generation_and_nothing_else)
 {
 	const struct vmgenctr_generation_page *page;
-	uint32_t size;
+	__u32 size;
 
 	page = DEVICE_MAP_OR_FAIL(self->fd, VMGENCTR_GENERATION_PGOFF);
 	size = le32toh(page->size);
@@ -411,8 +415,7 @@ TEST_F(window, holds_a_status_and_nothing_else)
 TEST_F(window, has_exactly_one_page)
 {
 	off_t offsets[] = { 2 * self->size, 3 * self->size, 256 * self->size,
-			    1L << 40, (off_t)(~0UL - self->size + 1),
-			    (off_t)(1UL << 63) };
+			    (off_t)1 << 40, -(off_t)self->size, INT64_MIN };
 	int pgoff;
 	size_t i;
 

@@ -28,7 +28,7 @@ static int poll_now(int fd)
 	return poll_for(fd, 0);
 }
 
-static int epoll_open(int fd, uint32_t events)
+static int epoll_open(int fd, __u32 events)
 {
 	struct epoll_event event = { .events = events };
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -56,7 +56,9 @@ FIXTURE(quiet)
 
 FIXTURE_SETUP(quiet)
 {
-	self->fd = DEVICE_OPEN_OR_SKIP();
+	self->fd = device_open();
+	if (self->fd < 0)
+		SKIP(return, "%s: %s", VMGENCTR_DEVICE, strerror(errno));
 }
 
 FIXTURE_TEARDOWN(quiet)
@@ -106,8 +108,14 @@ FIXTURE(poll)
 
 FIXTURE_SETUP(poll)
 {
-	self->fd = DEVICE_OPEN_OR_SKIP();
-	CHANGE_INIT_OR_SKIP(&self->change);
+	const char *missing;
+
+	self->fd = device_open();
+	if (self->fd < 0)
+		SKIP(return, "%s: %s", VMGENCTR_DEVICE, strerror(errno));
+	missing = change_init(&self->change);
+	if (missing)
+		SKIP(return, "%s", missing);
 }
 
 FIXTURE_TEARDOWN(poll)

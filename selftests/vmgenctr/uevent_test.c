@@ -104,7 +104,9 @@ FIXTURE_SETUP(uevent)
 {
 	const char *missing;
 
-	self->fd = DEVICE_OPEN_OR_SKIP();
+	self->fd = device_open();
+	if (self->fd < 0)
+		SKIP(return, "%s: %s", VMGENCTR_DEVICE, strerror(errno));
 	self->socket = uevent_open();
 	if (self->socket < 0)
 		SKIP(return, "no uevents from netlink: %s", strerror(errno));
@@ -156,12 +158,15 @@ TEST_F(uevent, is_not_sent_for_a_notification_without_change)
 TEST_F_TIMEOUT(uevent, is_sent_once_when_the_kernel_is_ready, CHANGE_TIMEOUT)
 {
 	const struct vmgenctr_status_page *status;
+	const char *missing;
 	struct change change;
 	struct uevent event;
-	uint64_t ready;
+	__u64 ready;
 	char line[64];
 
-	CHANGE_INIT_OR_SKIP(&change);
+	missing = change_init(&change);
+	if (missing)
+		SKIP(return, "%s", missing);
 	status = DEVICE_MAP_OR_FAIL(self->fd, VMGENCTR_STATUS_PGOFF);
 	change_generation(&change);
 	ASSERT_TRUE(uevent_await(self->socket, &event, "NEW_VMGENID="));
@@ -183,7 +188,7 @@ TEST_F(uevent, is_sent_when_the_firmware_notifies)
 	const char *missing = acpi_notify(&self->driver);
 	const struct vmgenctr_generation_page *page;
 	struct uevent event;
-	uint8_t *guid;
+	__u8 *guid;
 
 	if (!missing)
 		missing = guid_map(&guid);
@@ -204,7 +209,7 @@ TEST_F(uevent, is_not_sent_for_another_guid_alone)
 	const struct vmgenctr_generation_page *page;
 	const char *missing;
 	struct vmgenctr_info info;
-	uint8_t *guid;
+	__u8 *guid;
 
 	page = DEVICE_MAP_OR_FAIL(self->fd, VMGENCTR_GENERATION_PGOFF);
 	if (!page_by_hypervisor(page))

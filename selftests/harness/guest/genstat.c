@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * genstat page|status|read|raw PGOFF ...: prints what /dev/vmgenctr says, as
- * name=value lines, in the order asked for.
+ * genstat page|status|read|raw PGOFF|random ...: prints what /dev/vmgenctr says, and
+ * what getrandom() gives, as name=value lines in the order asked for.
  */
+#include <sys/random.h>
+
 #include "guest.h"
 
 static void page(int fd)
@@ -41,6 +43,15 @@ static void read_once(int fd)
 	print_hex("read.instance", info.instance_id, sizeof(info.instance_id));
 }
 
+static void random_bytes(void)
+{
+	unsigned char bytes[16];
+
+	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+		die("getrandom");
+	print_hex("random", bytes, sizeof(bytes));
+}
+
 static void raw(int fd, int pgoff)
 {
 	const volatile unsigned char *p = map_counter(fd, pgoff);
@@ -60,6 +71,8 @@ int main(int argc, char **argv)
 			status(fd);
 		else if (!strcmp(argv[i], "read"))
 			read_once(fd);
+		else if (!strcmp(argv[i], "random"))
+			random_bytes();
 		else if (!strcmp(argv[i], "raw") && i + 1 < argc)
 			raw(fd, atoi(argv[++i]));
 		else

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * libvmgen: has this process been restored from a snapshot, cloned or forked
+ * since I last looked?
+ *
+ *	static vmgen_guard g = VMGEN_GUARD_INIT;
+ *
+ *	if (vmgen_changed(&g))
+ *		reseed();
+ *
+ * See vmgen_changed(3) and vmgen_begin(3).
+ */
+#ifndef VMGEN_H
+#define VMGEN_H
+
+#include <stdint.h>
+#ifndef __cplusplus
+#include <stdbool.h>
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define VMGEN_API __attribute__((__visibility__("default")))
+
+/* The library defines this to export a real function for every inline one. */
+#ifndef VMGEN_INLINE
+#define VMGEN_INLINE static inline
+#endif
+
+/* 32-bit ABIs align a uint64_t to four bytes; lock-free access wants eight. */
+typedef uint64_t vmgen_word __attribute__((__aligned__(8)));
+
+/*
+ * A guard remembers the epoch that one piece of state belongs to: a PRNG, a
+ * cache, a pool of identifiers.  Whatever lock protects the state protects the
+ * guard.  Initialise it with VMGEN_GUARD_INIT or vmgen_guard_init(), and do not
+ * look inside.
+ */
+typedef struct vmgen_guard {
+	const vmgen_word *epoch;
+	uint64_t reserved;
+} vmgen_guard;
+
+/* One epoch as vmgen_begin() saw it.  0: the reseed failed. */
+typedef uint64_t vmgen_epoch;
+
+enum vmgen_status {
+	VMGEN_ACTIVE = 0,	/* there is a counter, and it was just checked */
+	VMGEN_NOTIFY_ONLY = 1,	/* changes are told late, and there is no counter */
+	VMGEN_ABSENT = 2,	/* this machine has no counter, or it has vanished */
+	VMGEN_DENIED = 3,	/* it has one that this process may not open */
+	VMGEN_BROKEN = 4	/* it has one that cannot be trusted or checked */
+};
+
+/* The generation page is written by the hypervisor before any vCPU runs. */
+#define VMGEN_INFO_HYPERVISOR		(UINT64_C(1) << 0)
+/* The kernel's CRNG was ready, and was reseeded for this generation. */
+#define VMGEN_INFO_CRNG_RESEEDED	(UINT64_C(1) << 1)
+/* fork() starts a new epoch too. */
+#define VMGEN_INFO_FORK			(UINT64_C(1) << 2)
+
+struct vmgen_info {
+	uint64_t generation;
+	uint64_t flags;
+	uint8_t instance_id[16];
+	uint64_t reserved[4];
+};
+
+VMGEN_API int vmgen_open(void);
+VMGEN_API int vmgen_sync(struct vmgen_info *ret);
+VMGEN_API enum vmgen_status vmgen_status(void);
+
+/* The rest of this file is what the inline functions need, and part of the ABI. */
+
+/*
+ * An epoch is a record: the generation that was current, plus one, in memory
+ * that the kernel zeroes in the child of a fork.  A record is written once and
+ * never used again for another epoch.  The records fill the last 4 KiB before
+ * the mapped page that holds the live generation, VMGEN_STRIDE apart, each at
+ * the offset that the live generation has in its page: setting the bits between
+ * the two sizes and adding one stride leads from any record to the live word,
+ * wherever a device keeps it.  "Plus one" sets a zeroed record apart from the
+ * generation 0 of a device that has gone.
+ */
+#define VMGEN_STRIDE	0x80
+#define VMGEN_RECORDS	0x1000
+
+/* A record that is never live: where guards start, so that first use is a change. */
+VMGEN_API extern const vmgen_word vmgen_never[VMGEN_RECORDS / 8 + 1];
+
+#define VMGEN_GUARD_INIT { vmgen_never, 0 }
+
+VMGEN_API bool vmgen_changed_slow(vmgen_guard *g);
+VMGEN_API vmgen_epoch vmgen_begin_slow(vmgen_guard *g, int (*reseed)(void *ctx),
+				       void *ctx);
+
+static inline const vmgen_word *vmgen_live_word(const vmgen_word *record)
+{
+	return (const vmgen_word *)(((uintptr_t)record |
+				     (VMGEN_RECORDS - VMGEN_STRIDE)) + VMGEN_STRIDE);
+}
+
+/*
+ * A plain load folds into the compare.  The library zeroes records when it
+ * changes to another device, while others may read them: harmless where eight
+ * bytes do not tear, and spelled out for those who must know.
+ */
+static inline uint64_t vmgen_record(const vmgen_word *record)
+{
+#if defined(__SANITIZE_THREAD__) || UINTPTR_MAX < UINT64_MAX
+	return __atomic_load_n(record, __ATOMIC_RELAXED);
+#else
+#ifdef __has_feature
+#if __has_feature(thread_sanitizer)
+	return __atomic_load_n(record, __ATOMIC_RELAXED);
+#endif
+#endif
+	return *record;
+#endif
+}
+
+/* Make the next vmgen_changed() or vmgen_begin() report a change. */
+VMGEN_INLINE void vmgen_guard_init(vmgen_guard *g)
+{
+	__atomic_store_n(&g->epoch, vmgen_never, __ATOMIC_RELAXED);
+	g->reserved = 0;
+}
+
+/*
+ * The acquire load pairs with the driver's release store of the generation in
+ * software mode; a hypervisor stores it while no virtual CPU runs.  No access to
+ * the guarded state can be satisfied before it.
+ */
+static inline bool vmgen_is_live(const vmgen_word *record)
+{
+	return __builtin_expect(__atomic_load_n(vmgen_live_word(record),
+						__ATOMIC_ACQUIRE) + 1 ==
+				vmgen_record(record), 1);
+}
+
+VMGEN_INLINE bool vmgen_changed(vmgen_guard *g)
+{
+	if (vmgen_is_live(__atomic_load_n(&g->epoch, __ATOMIC_RELAXED)))
+		return false;
+	return vmgen_changed_slow(g);
+}
+
+VMGEN_INLINE vmgen_epoch vmgen_begin(vmgen_guard *g, int (*reseed)(void *ctx),
+				     void *ctx)
+{
+	const vmgen_word *record = __atomic_load_n(&g->epoch, __ATOMIC_RELAXED);
+
+	if (vmgen_is_live(record))
+		return (uintptr_t)record;
+	return vmgen_begin_slow(g, reseed, ctx);
+}
+
+/*
+ * The snapshot sees memory as of an instruction boundary, so what counts is the
+ * order of instructions.  The first barrier keeps every store of the guarded
+ * section above the load (it pairs with nothing but the compiler); the second
+ * keeps everything that publishes the result below it.  The acquire fence orders
+ * the section's loads before the check for generations that another CPU stores,
+ * which is how the driver's software mode does it.
+ */
+VMGEN_INLINE bool vmgen_retry(const vmgen_guard *g, vmgen_epoch e)
+{
+	const vmgen_word *record = (const vmgen_word *)(uintptr_t)e;
+	bool stale;
+
+	(void)g;
+	if (!e)
+		return true;
+	__asm__ __volatile__("" : : : "memory");
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	stale = __atomic_load_n(vmgen_live_word(record), __ATOMIC_RELAXED) + 1 !=
+		vmgen_record(record);
+	__asm__ __volatile__("" : : : "memory");
+	return stale;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* VMGEN_H */

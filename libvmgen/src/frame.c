@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/* The memory of a source.  See struct source in lib.h for what is where. */
+#include <stdbool.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "lib.h"
+
+#define FRAME_PAGES	4
+
+size_t vmgen_page_size(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/*
+ * An emulator that does not know MADV_WIPEONFORK may say that it succeeded; it
+ * then says so for advice that does not exist, too.
+ */
+static bool wipe_on_fork(void *addr, size_t size)
+{
+	return madvise(addr, size, -1) < 0 &&
+	       madvise(addr, size, MADV_WIPEONFORK) == 0;
+}
+
+/* A frame whose pages are all anonymous and zero; the backend maps over them. */
+int vmgen_frame_new(const struct backend *ops, struct source **ret)
+{
+	size_t page = vmgen_page_size();
+	struct source *s;
+	char *base;
+
+	base = mmap(NULL, FRAME_PAGES * page, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (base == MAP_FAILED)
+		return -errno;
+	s = (struct source *)base;
+	s->ops = ops;
+	s->generation = base + 2 * page;
+	s->status = base + 3 * page;
+	if (wipe_on_fork(base + page, page))
+		s->flags |= VMGEN_INFO_FORK;
+	*ret = s;
+	return 0;
+}
+
+/* Only for a frame that was never published. */
+void vmgen_frame_free(struct source *s)
+{
+	if (s)
+		munmap(s, FRAME_PAGES * vmgen_page_size());
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/* What the parts of the library know of each other.  Nothing here is exported. */
+#ifndef VMGEN_LIB_H
+#define VMGEN_LIB_H
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "vmgen.h"
+
+struct vmgenctr_info;
+struct vmgenctr_generation_page;
+struct vmgenctr_status_page;
+struct source;
+
+/* What a backend has just checked: the live word, raw as in the page, and the rest. */
+struct reading {
+	struct source *source;
+	uint64_t word;
+	struct vmgen_info info;
+};
+
+/*
+ * How one kind of counter is opened, mapped and asked.  sync() returns 0 only when
+ * the kernel is ready for the generation that it stores.  Every function must be
+ * safe in a signal handler and against itself: no locks, no allocation.
+ */
+struct backend {
+	size_t word;		/* offset of the live generation in its page */
+	int (*open)(void);	/* a new descriptor, close-on-exec */
+	int (*map)(struct source *s, int fd);
+	int (*sync)(struct source *s, struct reading *ret);
+	int (*read)(struct source *s, struct vmgenctr_info *ret);
+};
+
+extern const struct backend vmgen_backend_vmgenctr;
+extern const struct backend vmgen_backend_test;
+extern const struct backend vmgen_backend_none;
+
+/*
+ * One mapped counter.  It is the first page of its own frame, which stays mapped
+ * for the life of the process because guards point into it:
+ *
+ *	source | records | generation page | status page
+ *
+ * Once published, only error, used, live and the records change.
+ */
+struct source {
+	const struct backend *ops;
+	struct source *prev;	/* the one that this replaced */
+	char *generation;
+	char *status;
+	int fd;
+	dev_t dev, rdev;	/* what fd was when we opened it */
+	ino_t ino;
+	int error;		/* backend none: why there is no other */
+	uint32_t used;		/* records handed out */
+	uint64_t flags;		/* VMGEN_INFO_FORK */
+	vmgen_word *live;	/* newest record */
+};
+
+/* frame.c */
+int vmgen_frame_new(const struct backend *ops, struct source **ret);
+void vmgen_frame_free(struct source *s);
+size_t vmgen_page_size(void);
+
+/* record.c */
+const vmgen_word *vmgen_record_get(struct source *s, uint64_t word);
+void vmgen_record_retire(struct source *s);
+
+/* source.c */
+int vmgen_source_sync(struct reading *ret);
+int vmgen_source_renew(struct source *s);
+int vmgen_source_force(const struct backend *ops);
+int vmgen_source_fd(const struct source *s);
+struct source *vmgen_source_current(void);
+
+/* page.c */
+struct page {
+	uint64_t generation;
+	uint64_t flags;
+};
+int vmgen_page_generation(const struct vmgenctr_generation_page *p, struct page *ret);
+int vmgen_page_status(const struct vmgenctr_status_page *p, uint64_t generation,
+		      struct vmgen_info *ret);
+
+/* vmgenctr.c, shared with the test backend */
+int vmgenctr_map(struct source *s, int fd);
+int vmgenctr_sync(struct source *s, struct reading *ret);
+
+/* sys.c */
+int vmgen_sys_open(const char *path);
+int vmgen_sys_close(int fd);
+ssize_t vmgen_sys_read(int fd, void *buf, size_t size);
+
+static inline uint64_t vmgen_source_word(const struct source *s)
+{
+	return __atomic_load_n((const vmgen_word *)(s->generation + s->ops->word),
+			       __ATOMIC_ACQUIRE);
+}
+
+#endif /* VMGEN_LIB_H */

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * The one source that this process uses: found when it is first needed, published
+ * with a compare-and-swap, replaced when its device has gone.  Whoever loses the
+ * race, be it a thread or the code that a signal handler interrupted, throws its
+ * own away and takes the winner's.
+ */
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib.h"
+
+/* A device that comes and goes between two calls is followed this often. */
+#define RENEW_TRIES	4
+
+static struct source *current;
+static const struct backend *forced;
+
+/* In the order of preference. */
+static const struct backend *const backends[] = {
+	&vmgen_backend_vmgenctr,
+};
+
+struct source *vmgen_source_current(void)
+{
+	return __atomic_load_n(&current, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * Programs that become daemons close every descriptor, and the next open() gets
+ * the number.  To read() from that would steal somebody's data.
+ */
+int vmgen_source_fd(const struct source *s)
+{
+	struct stat st;
+
+	if (s->fd < 0 || fstat(s->fd, &st) < 0)
+		return -EBADF;
+	if (st.st_dev != s->dev || st.st_ino != s->ino || st.st_rdev != s->rdev)
+		return -EBADF;
+	return s->fd;
+}
+
+static int source_identify(struct source *s, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	s->fd = fd;
+	s->dev = st.st_dev;
+	s->ino = st.st_ino;
+	s->rdev = st.st_rdev;
+	return 0;
+}
+
+static void source_close(struct source *s)
+{
+	int fd = vmgen_source_fd(s);
+
+	if (fd >= 0)
+		vmgen_sys_close(fd);
+}
+
+static int source_new(const struct backend *ops, struct source **ret)
+{
+	struct source *s = NULL;
+	int fd, r;
+
+	fd = ops->open();
+	if (fd < 0)
+		return fd;
+	r = vmgen_frame_new(ops, &s);
+	if (r == 0)
+		r = source_identify(s, fd);
+	if (r == 0)
+		r = ops->map(s, fd);
+	if (r < 0)
+		goto err;
+	*ret = s;
+	return 0;
+err:
+	vmgen_frame_free(s);
+	vmgen_sys_close(fd);
+	return r;
+}
+
+/* There is no counter for this process, as opposed to: we could not find out. */
+static bool is_absent(int error)
+{
+	return error == -ENOENT || error == -ENXIO || error == -ENODEV ||
+	       error == -EACCES || error == -EPERM;
+}
+
+/* The first that works; else the first error that says more than "no such file". */
+static int source_probe(struct source **ret)
+{
+	const struct backend *only = __atomic_load_n(&forced, __ATOMIC_ACQUIRE);
+	int error = -ENOENT;
+	size_t i;
+	int r;
+
+	if (only)
+		return source_new(only, ret);
+	for (i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
+		r = source_new(backends[i], ret);
+		if (r == 0)
+			return 0;
+		if (error == -ENOENT)
+			error = r;
+	}
+	return error;
+}
+
+/* Stands for "no counter": a page that never changes, and records that fork() wipes. */
+static int source_none(int error, struct source **ret)
+{
+	int r = vmgen_frame_new(&vmgen_backend_none, ret);
+
+	if (r < 0)
+		return r;
+	(*ret)->fd = -1;
+	(*ret)->error = error;
+	return 0;
+}
+
+static int none_sync(struct source *s, struct reading *ret)
+{
+	ret->word = 0;
+	return __atomic_load_n(&s->error, __ATOMIC_RELAXED);
+}
+
+const struct backend vmgen_backend_none = {
+	.sync = none_sync,
+};
+
+static void source_discard(struct source *s)
+{
+	source_close(s);
+	vmgen_frame_free(s);
+}
+
+/*
+ * Another thread may be about to read from the descriptor of the source that is
+ * replaced here, so that one is closed only when its successor is replaced in turn.
+ */
+static bool source_publish(struct source *old, struct source *new)
+{
+	new->prev = old;
+	if (!__atomic_compare_exchange_n(&current, &old, new, false,
+					 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+		source_discard(new);
+		return false;
+	}
+	if (!old)
+		return true;
+	vmgen_record_retire(old);
+	if (old->prev)
+		source_close(old->prev);
+	return true;
+}
+
+static bool is_none(const struct source *s)
+{
+	return !s || s->ops == &vmgen_backend_none;
+}
+
+/* Replace @s, but never a counter by none: its guards could not tell any more. */
+int vmgen_source_renew(struct source *s)
+{
+	struct source *new;
+	int r = source_probe(&new);
+
+	if (is_absent(r) && is_none(s))
+		r = source_none(r, &new);
+	if (r < 0)
+		return r;
+	source_publish(s, new);
+	return 0;
+}
+
+/* Devices may come late: without one, look again. */
+static int source_reprobe(struct source *none)
+{
+	struct source *new;
+	int r = source_probe(&new);
+
+	if (is_absent(r)) {
+		__atomic_store_n(&none->error, r, __ATOMIC_RELAXED);
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	source_publish(none, new);
+	return 0;
+}
+
+static int source_get(struct source **ret)
+{
+	struct source *s = vmgen_source_current();
+	int r = 0;
+
+	if (!s)
+		r = vmgen_source_renew(NULL);
+	else if (is_none(s))
+		r = source_reprobe(s);
+	if (r < 0)
+		return r;
+	*ret = vmgen_source_current();
+	return 0;
+}
+
+/*
+ * What is the generation, and is the kernel ready for it?  When not even a source
+ * that stands for "none" is there, ret->source is NULL.
+ */
+int vmgen_source_sync(struct reading *ret)
+{
+	struct source *s;
+	int i, r = 0;
+
+	memset(ret, 0, sizeof(*ret));
+	for (i = 0; i < RENEW_TRIES; i++) {
+		r = source_get(&s);
+		if (r < 0)
+			return r;
+		ret->source = s;
+		r = s->ops->sync(s, ret);
+		ret->info.flags |= s->flags;
+		if (is_none(s) || (r != -ENODEV && r != -EBADF))
+			return r;
+		r = vmgen_source_renew(s);
+		if (r < 0)
+			return r;
+	}
+	return -EIO;
+}
+
+/* Probe nothing but @ops from now on, or the real devices again if it is NULL. */
+int vmgen_source_force(const struct backend *ops)
+{
+	const struct backend *before = __atomic_exchange_n(&forced, ops,
+							   __ATOMIC_ACQ_REL);
+	struct source *old, *new;
+	int r;
+
+	do {
+		old = vmgen_source_current();
+		r = source_probe(&new);
+		if (is_absent(r))
+			r = source_none(r, &new);
+		if (r < 0) {
+			__atomic_store_n(&forced, before, __ATOMIC_RELEASE);
+			return r;
+		}
+	} while (!source_publish(old, new));
+	return 0;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Daemons close every descriptor, and then the number belongs to another file.  The
+ * library neither reads from that nor closes it, and opens the device again.
+ */
+#include <fcntl.h>
+
+#include "test.h"
+
+#define HIGH	100
+
+static vmgen_guard g = VMGEN_GUARD_INIT;
+static int fd;
+
+/* Every number that the library might have had is a pipe with a byte in it now. */
+static void become_a_daemon(int pipes[2])
+{
+	int i;
+
+	CHECK(pipe(pipes) == 0);
+	CHECK(write(pipes[1], "x", 1) == 1);
+	for (i = 3; i < HIGH; i++)
+		if (i != pipes[0] && i != pipes[1])
+			CHECK(dup2(pipes[0], i) == i);
+}
+
+static void the_pipe_is_untouched(int pipes[2])
+{
+	char byte = 0;
+	int i;
+
+	for (i = 3; i < HIGH; i++)
+		CHECK(fcntl(i, F_GETFD) >= 0);
+	CHECK(read(pipes[0], &byte, 1) == 1);
+	CHECK(byte == 'x');
+}
+
+static void every_descriptor_is_close_on_exec(void)
+{
+	int i, n = 0;
+
+	for (i = 3; i < HIGH; i++)
+		if (fcntl(i, F_GETFD) >= 0 && ++n)
+			CHECK(fcntl(i, F_GETFD) & FD_CLOEXEC);
+	CHECK(n > 0);
+}
+
+int main(void)
+{
+	int pipes[2], low = vmgen_test_create(0), i;
+
+	CHECK(low >= 0);
+	for (i = 3; i < HIGH; i++)
+		if (i != low)
+			close(i);
+	fd = fcntl(low, F_DUPFD_CLOEXEC, HIGH);
+	CHECK(fd >= HIGH);
+	close(low);
+	CHECK(vmgen_test_install(fd) == 0);
+	CHECK(vmgen_changed(&g));
+	every_descriptor_is_close_on_exec();
+
+	become_a_daemon(pipes);
+	CHECK(!vmgen_changed(&g));
+	CHECK(vmgen_test_bump(fd) == 0);
+	CHECK(vmgen_changed(&g));
+	CHECK(!vmgen_changed(&g));
+	CHECK(vmgen_status() == VMGEN_ACTIVE);
+	the_pipe_is_untouched(pipes);
+	return 0;
+}

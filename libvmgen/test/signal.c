@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * A handler uses the library at whatever point it interrupts it, the first opening
+ * of the device included.
+ */
+#include <signal.h>
+#include <sys/time.h>
+
+#include "test.h"
+
+#define SIGNALS	2000
+
+static vmgen_guard in_handler = VMGEN_GUARD_INIT;
+static vmgen_guard in_main = VMGEN_GUARD_INIT;
+static volatile sig_atomic_t signals;
+static int fd;
+
+static int reseed(void *ctx)
+{
+	(void)ctx;
+	errno = ENOTTY;
+	return 0;
+}
+
+static void handler(int sig)
+{
+	int saved = errno;
+	vmgen_epoch e;
+
+	(void)sig;
+	signals++;
+	if (signals % 16 == 0)
+		CHECK(vmgen_test_bump(fd) == 0);
+	errno = EXDEV;
+	(void)vmgen_changed(&in_handler);
+	CHECK(errno == EXDEV);
+	CHECK(vmgen_sync(NULL) == 0);
+	CHECK(errno == EXDEV);
+	e = vmgen_begin(&in_handler, reseed, NULL);
+	CHECK(e != 0 && !vmgen_retry(&in_handler, e));
+	errno = saved;
+}
+
+/* The source is replaced all the time, so that handlers interrupt that too. */
+static void main_loop(void)
+{
+	while (signals < SIGNALS) {
+		vmgen_guard_init(&in_main);
+		CHECK(vmgen_changed(&in_main));
+		(void)vmgen_changed(&in_main);
+		CHECK(vmgen_test_install(fd) == 0);
+	}
+}
+
+int main(void)
+{
+	struct itimerval every = { { 0, 100 }, { 0, 100 } };
+	struct itimerval never = { { 0, 0 }, { 0, 0 } };
+	struct sigaction sa = { .sa_handler = handler };
+
+	fd = counter(0);
+	CHECK(sigaction(SIGALRM, &sa, NULL) == 0);
+	CHECK(setitimer(ITIMER_REAL, &every, NULL) == 0);
+	main_loop();
+	CHECK(setitimer(ITIMER_REAL, &never, NULL) == 0);
+	CHECK(vmgen_changed(&in_main) || !vmgen_changed(&in_main));
+	CHECK(!vmgen_changed(&in_main));
+	CHECK(vmgen_status() == VMGEN_ACTIVE);
+	return 0;
+}

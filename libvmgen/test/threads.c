@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * Threads that meet in the first use, in every change and in the replacement of the
+ * source: each sees every change, and none goes on with an older generation.
+ */
+#include <pthread.h>
+
+#include "test.h"
+
+#define THREADS	8
+#define ROUNDS	300
+
+static pthread_barrier_t barrier;
+static int fd;
+
+static int reseed(void *ctx)
+{
+	struct vmgen_info info;
+
+	CHECK(vmgen_sync(&info) == 0);
+	*(uint64_t *)ctx = info.generation;
+	return 0;
+}
+
+static void round_of(vmgen_guard *g, uint64_t *seeded, uint64_t generation)
+{
+	vmgen_epoch e;
+
+	pthread_barrier_wait(&barrier);
+	do {
+		e = vmgen_begin(g, reseed, seeded);
+		CHECK(e != 0);
+	} while (vmgen_retry(g, e));
+	CHECK(*seeded == generation);
+	pthread_barrier_wait(&barrier);
+}
+
+static void *worker(void *arg)
+{
+	vmgen_guard g = VMGEN_GUARD_INIT;
+	uint64_t seeded = 0, i;
+
+	for (i = 1; i <= ROUNDS; i++) {
+		round_of(&g, &seeded, i);
+		if (!arg)
+			continue;
+		CHECK(vmgen_test_bump(fd) == 0);
+		if (i % 50 == 0)
+			CHECK(vmgen_test_install(fd) == 0);
+	}
+	return NULL;
+}
+
+/* Bumped at any time: the generation that a state was seeded in is never behind. */
+static int stop;
+
+static void *bumper(void *arg)
+{
+	(void)arg;
+	while (!__atomic_load_n(&stop, __ATOMIC_RELAXED))
+		CHECK(vmgen_test_bump(fd) == 0);
+	return NULL;
+}
+
+static void *racer(void *arg)
+{
+	vmgen_guard g = VMGEN_GUARD_INIT;
+	struct vmgen_info before;
+	uint64_t seeded = 0;
+	vmgen_epoch e;
+	int i;
+
+	(void)arg;
+	for (i = 0; i < 2000; i++) {
+		/* -EIO: changed more often than the library follows. */
+		if (vmgen_sync(&before) < 0)
+			continue;
+		e = vmgen_begin(&g, reseed, &seeded);
+		CHECK(e != 0);
+		CHECK(seeded >= before.generation);
+	}
+	return NULL;
+}
+
+int main(void)
+{
+	pthread_t threads[THREADS], bump;
+	intptr_t i;
+
+	fd = counter(0);
+	CHECK(pthread_barrier_init(&barrier, NULL, THREADS) == 0);
+	for (i = 0; i < THREADS; i++)
+		CHECK(!pthread_create(&threads[i], NULL, worker, (void *)(i == 0 ? &fd : NULL)));
+	for (i = 0; i < THREADS; i++)
+		CHECK(!pthread_join(threads[i], NULL));
+
+	CHECK(!pthread_create(&bump, NULL, bumper, NULL));
+	for (i = 0; i < THREADS; i++)
+		CHECK(!pthread_create(&threads[i], NULL, racer, NULL));
+	for (i = 0; i < THREADS; i++)
+		CHECK(!pthread_join(threads[i], NULL));
+	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+	CHECK(!pthread_join(bump, NULL));
+	return 0;
+}

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+#
+# Thin: everything is done by scripts/, each of which explains itself with --help.
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+# The scripts decide about parallel jobs; nothing here may run beside another.
+.NOTPARALLEL:
+
+help: ## list the targets
+	@sed -n -E 's/^([a-z-]+):.* ## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+	@echo
+	@echo 'V=1 shows what the commands print; VMGEN_CACHE= is where sources and builds'
+	@echo 'are kept [~/.cache/vmgen].  Missing packages are installed by apt (as root).'
+
+demo: ## restore eight clones from one snapshot and watch them diverge
+	@scripts/setup run
+	@scripts/demo
+
+test: ## everything: build, all tests on all kernels, the patches one by one
+	@scripts/setup test
+	@scripts/test
+
+check: ## what needs no kernel and no QEMU: scripts, headers, library, patches
+	@scripts/setup test
+	@scripts/test check
+
+test-debug: ## the driver's tests under KASAN, lockdep and kmemleak
+	@scripts/setup test
+	@scripts/test debug
+
+patches-check: ## both series on each base, every patch built alone
+	@scripts/setup test
+	@scripts/test patches
+
+shell: ## a shell in a guest with /dev/vmgenctr
+	@scripts/setup run
+	@scripts/shell
+
+bench: ## what vmgen_changed() costs beside a system call
+	@scripts/setup test
+	@$(MAKE) -C libvmgen bench
+
+install: ## install libvmgen (DESTDIR=, PREFIX=)
+	@$(MAKE) -C libvmgen install
+
+clean: ## delete what was built in the checkout
+	@$(MAKE) -C libvmgen clean
+
+clean-cache: ## delete the sources and builds in the cache
+	@scripts/build --clean
+
+.PHONY: help demo test check test-debug patches-check shell bench install clean clean-cache

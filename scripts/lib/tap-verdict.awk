@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+#
+# awk -v part=NAME -v counts=FILE -f tap-verdict.awk: reads TAP, passes it on, and
+# writes "passed failed skipped" to FILE.  Strict: whatever is missing, out of order
+# or unexplained is one more failure.
+
+function complain(why) {
+	print "not ok - " part ": " why
+	failed++
+}
+
+function directive(line, name) {
+	return match(line, "#[ \t]*" name)
+}
+
+{ print; fflush() }
+
+/^1\.\.[0-9]+/ {
+	if (planned != "")
+		complain("a second plan")
+	planned = substr($1, 4) + 0
+	if (planned == 0) {
+		if (directive($0, "SKIP[ \t]+[^ \t]"))
+			skipped++
+		else
+			complain("an empty plan without a reason")
+		empty = 1
+	}
+	next
+}
+
+/^Bail out!/ { complain($0); next }
+
+/^(not )?ok([ \t]|$)/ {
+	seen++
+	number = $0
+	sub(/^(not )?ok[ \t]*/, "", number)
+	if (number ~ /^[0-9]+/ && number + 0 != seen)
+		complain("test " (number + 0) " where " seen " is due")
+	if ($1 == "not")
+		failed++
+	else if (directive($0, "TODO"))
+		complain("a TODO is not done")
+	else if (!directive($0, "[Ss][Kk][Ii][Pp]"))
+		passed++
+	else if (directive($0, "[Ss][Kk][Ii][Pp][A-Za-z]*[ \t:]+[^ \t]"))
+		skipped++
+	else
+		complain("a skip without a reason")
+}
+
+END {
+	if (planned == "")
+		complain("there is no plan: the tests did not end")
+	else if (planned != seen + 0)
+		complain("the plan says " planned " tests, " seen + 0 " reported")
+	else if (!seen && !empty)
+		complain("no verdict at all")
+	print passed + 0, failed + 0, skipped + 0 > counts
+}

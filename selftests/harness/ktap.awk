@@ -59,7 +59,7 @@ line ~ /^1\.\.[0-9]+/ {
 	seen[depth] = 0
 	deepest = depth
 	plans++
-	if (match(line, /# *SKIP/))
+	if (match(line, /# *SKIP/) && ++tests)
 		report("ok", path(depth) "all tests", " # SKIP " substr(line, RSTART + RLENGTH + 1))
 	next
 }
@@ -68,6 +68,7 @@ line ~ /^(not )?ok [0-9]+/ {
 	parent = deepest > depth
 	close_blocks(depth)
 	seen[depth]++
+	tests++
 	verdict = line ~ /^not/ ? "not ok" : "ok"
 	sub(/^(not )?ok [0-9]+ *(- )?/, "", line)
 	why = ""
@@ -87,6 +88,6 @@ line ~ /^(not )?ok [0-9]+/ {
 
 END {
 	close_blocks(-1)
-	if (!plans)
-		report("not ok", "there is a plan", " # no KTAP at all")
+	if (!plans || !tests)
+		report("not ok", "there are tests", " # no " (plans ? "test" : "plan") " at all")
 }

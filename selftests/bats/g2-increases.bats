@@ -124,7 +124,7 @@ with_disk() {
 @test "G2: the same guid= on the other side is a migration and changes nothing" {
 	vm_restore source "$FIXTURE/hypervisor"
 	genstat source read
-	local before=${G[read.instance]} random
+	local before=${G[read.instance]}
 
 	vm_save source "$BATS_TEST_TMPDIR/moved"
 	VM_GUID=$(< "$VM_ROOT/source/guid") vm_restore target "$BATS_TEST_TMPDIR/moved"

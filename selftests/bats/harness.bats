@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+# shellcheck disable=SC2016 # what is in single quotes is for the guest's shell
 #
 # The harness itself: what it must not lose, and what it must not let pass.
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 # shellcheck shell=bash
+# shellcheck disable=SC2016,SC2034 # what the guest expands; G is for the tests
 #
 # What the bats files share.
 

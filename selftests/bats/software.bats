@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+# shellcheck disable=SC2016 # what is in single quotes is for the guest's shell
 #
 # counter=off, which is also what every VMM with plain VMGenID looks like: the page
 # lags by the latency of the notification, read() does not.

@@ -365,7 +365,7 @@ vm_run() {
 	while read -r -t "$VM_TIMEOUT" -u "$VM_FROM" line; do
 		case $line in
 		"$nonce + "*) vm_output "${line#"$nonce + "}" ;;
-		"$nonce = "*) 
+		"$nonce = "*)
 			read -r _ _ status sent <<< "$line"
 			((got == sent)) || status=125
 			break ;;
@@ -379,7 +379,7 @@ vm_run() {
 vm_output() {
 	local padding=${1//[^=]/}
 
-	((got += ${#1} / 4 * 3 - ${#padding}))
+	((got += ${#1} * 3 / 4 - ${#padding}))
 	base64 -d <<< "$1" | "${VM_WATCH:-cat}"
 }
 

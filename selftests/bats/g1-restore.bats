@@ -38,6 +38,23 @@ load helpers
 	done
 }
 
+@test "G1: nor does one on another virtual CPU" {
+	export VMGEN_ACCEL=tcg,thread=multi
+
+	VM_SMP=2 vm_boot spin hypervisor
+	in_background spin started '{ for cpu in 0 1; do
+			taskset $((1 << cpu)) snapspin page 32 > /run/$cpu &
+		done
+		until grep -q spinning /run/0 && grep -q spinning /run/1; do usleep 1000; done
+		echo started
+		wait
+		cat /run/0 /run/1; }'
+	vm_save spin "$BATS_TEST_TMPDIR/spin"
+	samples_of clone started | grep -v spinning > "$BATS_TEST_TMPDIR/samples"
+	is "$(wc -l < "$BATS_TEST_TMPDIR/samples")" 64 "number of samples"
+	is "$(cut -d' ' -f2 "$BATS_TEST_TMPDIR/samples" | sort -u)" 2 "generations that were seen"
+}
+
 # Software mode has such a window, and without a notification it stays open: this is
 # what the test above would see if the guarantee did not hold.
 @test "G1: the program above sees the old generation where there is no guarantee" {

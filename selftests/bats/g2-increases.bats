@@ -73,6 +73,15 @@ with_disk() {
 	done
 }
 
+@test "G2: a clone that is saved before it ran counts, too" {
+	VM_PAUSED=1 vm_restore unborn "$FIXTURE/hypervisor"
+	vm_save unborn "$BATS_TEST_TMPDIR/unborn"
+	vm_restore clone "$BATS_TEST_TMPDIR/unborn"
+	genstat clone page read
+	is "${G[page.generation]}" 3 "page"
+	is "${G[read.generation]}" 3 "read()"
+}
+
 @test "G2: clones of clones count on in software mode" {
 	local parent=$FIXTURE/software
 

@@ -83,6 +83,28 @@ siblings_differ() {
 	is "${G[status.instance]}" "${G[read.instance]}" "instance id of the status page"
 }
 
+# Nobody is there to be notified, and nobody has /dev/vmgenctr to read from.
+@test "G3: a restore while the driver was unbound is dealt with when it is bound" {
+	local driver=/sys/bus/platform/drivers/vmgenid before
+
+	for mode in hypervisor software; do
+		vm_restore "parent-$mode" "$FIXTURE/$mode"
+		genstat "parent-$mode" read
+		before=${G[read.instance]}
+		is "${G[read.generation]}" 2 "generation before"
+		vm_run "parent-$mode" "cd $driver && ls | grep -m1 : > /run/device &&
+			cat /run/device > unbind && ! test -e /dev/vmgenctr"
+		vm_save "parent-$mode" "$BATS_TEST_TMPDIR/unbound"
+		vm_restore "$mode" "$BATS_TEST_TMPDIR/unbound"
+		vm_run "$mode" "dmesg -c > /dev/null; cat /run/device > $driver/bind"
+		is "$(vm_run "$mode" 'dmesg | grep -c "reseeded due to virtual machine fork"')" 1 "reseeds"
+		genstat "$mode" status read
+		is "${G[status.generation]}" 3 "ready generation"
+		is "${G[read.generation]}" 3 "read()"
+		isnt "${G[read.instance]}" "$before" "instance id"
+	done
+}
+
 @test "G3: the notification alone makes the kernel ready" {
 	local reseeds
 

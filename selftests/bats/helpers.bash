@@ -106,7 +106,7 @@ spin_across() {
 	vm_stop spin
 }
 
-# samples_of NAME: restore it, and print what its snapspin saw
+# samples_of NAME [WORD]: restore it, and print what its snapspin saw
 samples_of() {
-	vm_restore "$1" "$BATS_TEST_TMPDIR/spin" && background_output "$1" spinning
+	vm_restore "$1" "$BATS_TEST_TMPDIR/spin" && background_output "$1" "${2:-spinning}"
 }

@@ -16,6 +16,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/vmgenctr.h>
@@ -28,6 +29,9 @@
 
 /* QEMU keeps the GUID this far behind the address that its table names. */
 #define QEMU_GUID_OFFSET	40
+
+/* Nothing that a child waits for takes long; it may wait for ever if it fails. */
+#define CHILD_SECONDS		20
 
 static ssize_t file_read(const char *path, void *buf, size_t size)
 {
@@ -375,13 +379,28 @@ void child_wait_asleep(pid_t pid)
 	} while (state == 'R');
 }
 
+static bool child_wait(pid_t pid, int *status)
+{
+	const struct timespec tick = { .tv_nsec = 1000000 };
+	time_t end = time(NULL) + CHILD_SECONDS;
+
+	while (time(NULL) <= end) {
+		if (waitpid(pid, status, WNOHANG))
+			return true;
+		nanosleep(&tick, NULL);
+	}
+	return false;
+}
+
 int child_result(pid_t pid)
 {
-	int status;
+	int status = -1;
 
-	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
-		return -1;
-	return WEXITSTATUS(status);
+	if (!child_wait(pid, &status)) {
+		kill(pid, SIGKILL);
+		waitpid(pid, &status, 0);
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 int klog_open(void)

@@ -47,7 +47,10 @@ const char *acpi_notify(const struct driver *driver);
 /* How often to try what is a race; VMGENCTR_ROUNDS overrides it. */
 unsigned int rounds(unsigned int by_default);
 
-/* A child that does not outlive its parent; its exit status, or -1. */
+/*
+ * A child that does not outlive its parent.  Its exit status is -1 when it was
+ * killed, which happens to one that does not end.
+ */
 pid_t child_fork(void);
 int child_result(pid_t pid);
 /* Returns when the child sleeps in the kernel (or is gone). */

@@ -200,7 +200,7 @@ static void answer(const char *request, char *line)
 	strcat(line, "error: unknown request");
 }
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
 	fprintf(stderr, "token-service: %s: %s\n", what, strerror(errno));
 	exit(1);
@@ -273,7 +273,7 @@ static void serve_one(int fd)
 }
 
 /* The first token of each is drawn before anybody asks: a warm service. */
-static int serve(const char *path)
+static _Noreturn void serve(const char *path)
 {
 	char line[LINE_MAX_SIZE] = "";
 	int fd = listen_on(path), client;
@@ -318,7 +318,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (argc == 2 && argv[1][0] != '-')
-		return serve(argv[1]);
+		serve(argv[1]);
 	if (argc == 4 && !strcmp(argv[1], "--ask"))
 		return ask(argv[2], argv[3]);
 	fputs(usage, stderr);

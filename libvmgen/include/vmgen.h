@@ -92,9 +92,10 @@ VMGEN_API extern const vmgen_word vmgen_never[VMGEN_RECORDS / 8 + 1];
 
 #define VMGEN_GUARD_INIT { vmgen_never, 0 }
 
-VMGEN_API bool vmgen_changed_slow(vmgen_guard *g);
-VMGEN_API vmgen_epoch vmgen_begin_slow(vmgen_guard *g, int (*reseed)(void *ctx),
-				       void *ctx);
+/* Cold: callers keep what follows a change out of the straight path. */
+VMGEN_API __attribute__((__cold__)) bool vmgen_changed_slow(vmgen_guard *g);
+VMGEN_API __attribute__((__cold__)) vmgen_epoch
+vmgen_begin_slow(vmgen_guard *g, int (*reseed)(void *ctx), void *ctx);
 
 static inline const vmgen_word *vmgen_live_word(const vmgen_word *record)
 {
@@ -124,7 +125,7 @@ static inline uint64_t vmgen_record(const vmgen_word *record)
 /* Make the next vmgen_changed() or vmgen_begin() report a change. */
 VMGEN_INLINE void vmgen_guard_init(vmgen_guard *g)
 {
-	__atomic_store_n(&g->epoch, vmgen_never, __ATOMIC_RELAXED);
+	__atomic_store_n(&g->epoch, &vmgen_never[0], __ATOMIC_RELAXED);
 	g->reserved = 0;
 }
 
@@ -135,14 +136,15 @@ VMGEN_INLINE void vmgen_guard_init(vmgen_guard *g)
  */
 static inline bool vmgen_is_live(const vmgen_word *record)
 {
-	return __builtin_expect(__atomic_load_n(vmgen_live_word(record),
-						__ATOMIC_ACQUIRE) + 1 ==
-				vmgen_record(record), 1);
+	return __atomic_load_n(vmgen_live_word(record), __ATOMIC_ACQUIRE) + 1 ==
+	       vmgen_record(record);
 }
 
 VMGEN_INLINE bool vmgen_changed(vmgen_guard *g)
 {
-	if (vmgen_is_live(__atomic_load_n(&g->epoch, __ATOMIC_RELAXED)))
+	const vmgen_word *record = __atomic_load_n(&g->epoch, __ATOMIC_RELAXED);
+
+	if (__builtin_expect(vmgen_is_live(record), 1))
 		return false;
 	return vmgen_changed_slow(g);
 }
@@ -152,33 +154,35 @@ VMGEN_INLINE vmgen_epoch vmgen_begin(vmgen_guard *g, int (*reseed)(void *ctx),
 {
 	const vmgen_word *record = __atomic_load_n(&g->epoch, __ATOMIC_RELAXED);
 
-	if (vmgen_is_live(record))
+	if (__builtin_expect(vmgen_is_live(record), 1))
 		return (uintptr_t)record;
 	return vmgen_begin_slow(g, reseed, ctx);
 }
 
 /*
- * The snapshot sees memory as of an instruction boundary, so what counts is the
- * order of instructions.  The first barrier keeps every store of the guarded
- * section above the load (it pairs with nothing but the compiler); the second
- * keeps everything that publishes the result below it.  The acquire fence orders
- * the section's loads before the check for generations that another CPU stores,
- * which is how the driver's software mode does it.
+ * A snapshot shows memory as of an instruction boundary, so what counts is the order
+ * of instructions.  The first barrier keeps every store of the guarded section above
+ * the check, the second keeps everything that publishes the result below it; both
+ * pair with nothing but the compiler.  The fence orders the section's loads before
+ * the check, and pairs with the release store of a driver that keeps the generation
+ * itself and runs on another CPU.  The live word is loaded last, and what it must be
+ * is known by then, because a restore between this load and the caller's point of no
+ * return is one that nobody sees.
  */
 VMGEN_INLINE bool vmgen_retry(const vmgen_guard *g, vmgen_epoch e)
 {
 	const vmgen_word *record = (const vmgen_word *)(uintptr_t)e;
-	bool stale;
+	uint64_t expected, word;
 
 	(void)g;
 	if (!e)
 		return true;
 	__asm__ __volatile__("" : : : "memory");
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	stale = __atomic_load_n(vmgen_live_word(record), __ATOMIC_RELAXED) + 1 !=
-		vmgen_record(record);
+	expected = vmgen_record(record) - 1;
+	word = __atomic_load_n(vmgen_live_word(record), __ATOMIC_RELAXED);
 	__asm__ __volatile__("" : : : "memory");
-	return stale;
+	return __builtin_expect(word != expected, 0);
 }
 
 #ifdef __cplusplus

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+# The public headers compile alone, twice, as C99, C11 and C++, without a warning.
+set -eu
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+use() {
+	cat << 'C'
+static vmgen_guard guard = VMGEN_GUARD_INIT;
+static int reseed(void *ctx) { (void)ctx; return 0; }
+int main(void)
+{
+	vmgen_guard local;
+	vmgen_epoch e;
+	vmgen_guard_init(&local);
+	e = vmgen_begin(&local, reseed, 0);
+	return vmgen_changed(&guard) && vmgen_retry(&local, e);
+}
+C
+}
+
+for header in include/*.h; do
+	name=${header#include/}
+	{ echo "#include <$name>"; echo "#include <$name>"; use; } > "$scratch/x.c"
+	cp "$scratch/x.c" "$scratch/x.cc"
+	for cc in gcc clang; do
+		command -v $cc > /dev/null || continue
+		for std in c99 c11 gnu17; do
+			$cc -std=$std -Wall -Wextra -pedantic -Wshadow -Wcast-qual -Werror \
+				-Iinclude -c -o "$scratch/x.o" "$scratch/x.c"
+		done
+	done
+	for cxx in g++ clang++; do
+		command -v $cxx > /dev/null || continue
+		echo 'int main() {}' > "$scratch/empty.cc"
+		$cxx -c -o "$scratch/x.o" "$scratch/empty.cc" 2> /dev/null || continue
+		for std in c++98 c++11 c++17; do
+			$cxx -std=$std -Wall -Wextra -pedantic -Wno-long-long -Werror \
+				-Iinclude -c -o "$scratch/x.o" "$scratch/x.cc"
+		done
+	done
+done

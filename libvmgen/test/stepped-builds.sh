@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+# The stepped test, for each compiler and optimisation level.  In at least one build
+# the compiler must have moved stores across the check that has no barriers, else
+# this test would not see that vmgen_retry() has lost its own.
+set -eu
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+[ -z "${WRAPPER:-}" ] || { echo "cannot be stepped under another program"; exit 77; }
+
+for cc in gcc clang; do
+	command -v $cc > /dev/null || continue
+	for level in -O0 -O1 -O2 -O3 -Os; do
+		echo "$cc $level"
+		$cc $level -std=c11 -D_GNU_SOURCE -Iinclude -Itest -o "$scratch/stepped" \
+			test/stepped.c "$BUILD/libvmgen.a"
+		status=0
+		"$scratch/stepped" || status=$?
+		[ $status = 0 ] || exit $status
+	done
+done > "$scratch/log" || { status=$?; cat "$scratch/log"; exit $status; }
+cat "$scratch/log"
+
+command -v gcc > /dev/null || exit 0
+grep -q '^unfenced.*the state was behind' "$scratch/log" || {
+	echo "no compiler moved a store: the control shows nothing"
+	exit 1
+}

@@ -195,9 +195,10 @@ static void assert_generation(VM *vm, uint64_t generation)
     g_assert_cmpuint(le32_to_cpu(page.size), ==, sizeof(page));
     g_assert_cmpuint(le16_to_cpu(page.version), ==, VMGENCTR_VERSION);
     g_assert_cmpuint(le16_to_cpu(page.reserved), ==, 0);
-    g_assert_cmpuint(le32_to_cpu(page.seq_count) & 1, ==, 0);
     g_assert_cmphex(le64_to_cpu(page.flags), ==, VMGENCTR_F_HYPERVISOR);
     g_assert_cmpuint(le64_to_cpu(page.generation), ==, generation);
+    /* even, and of this generation: see the specification */
+    g_assert_cmpuint(le32_to_cpu(page.seq_count), ==, (uint32_t)generation * 2);
     g_assert_cmpuint(qdict_get_int(info, "generation"), ==, generation);
 }
 
@@ -304,11 +305,12 @@ static void test_guest_write_is_dropped(const void *accel)
     memcpy(sector, writer, sizeof(writer));
     g_assert_true(g_file_set_contents(disk, (char *)sector, sizeof(sector),
                                       NULL));
-    vm = vm_start("pc", "-accel %s -action panic=pause -device pvpanic "
+    vm = vm_start("pc", "-accel %s -S -action panic=pause -device pvpanic "
                   "-device vmgenid,counter=on,generation=4711 "
                   "-device ide-hd,drive=d "
                   "-drive if=none,id=d,format=raw,file=%s",
                   (const char *)accel, disk);
+    qtest_qmp_assert_success(vm->qts, "{ 'execute': 'cont' }");
     qtest_qmp_eventwait(vm->qts, "GUEST_PANICKED");
     g_assert_cmpuint(qtest_readl(vm->qts, 0x8000), ==, 4711);
     g_assert_cmpuint(qtest_readl(vm->qts, 0x8004), ==, 4711);

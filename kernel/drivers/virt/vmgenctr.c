@@ -43,6 +43,14 @@
 /* The hypervisor's page is this large, whatever PAGE_SIZE is here. */
 #define VMGENCTR_REGION_SIZE	SZ_4K
 
+/* Programs are built against these. */
+static_assert(offsetof(struct vmgenctr_generation_page, seq_count) == 0x0c);
+static_assert(offsetof(struct vmgenctr_generation_page, generation) == 0x18);
+static_assert(sizeof(struct vmgenctr_generation_page) == VMGENCTR_GENERATION_SIZE);
+static_assert(offsetof(struct vmgenctr_status_page, instance_id) == 0x20);
+static_assert(sizeof(struct vmgenctr_status_page) == 0x30);
+static_assert(sizeof(struct vmgenctr_info) == 0x20);
+
 /* A writer that never finishes must not hang its readers. */
 #define VMGENCTR_READ_TRIES	64
 
@@ -65,8 +73,9 @@
  * @gone: the driver was unbound.  Also read without @lock where late is fine.
  * @guid: the live VM Generation ID, valid until @gone
  * @seen_guid: the copy that was last mixed into the CRNG
- * @info: what read() returns.  info.generation is the last generation that was
- *	dealt with, 0 before the first.
+ * @seen: something was; a generation of 0 does not tell, for a hypervisor may
+ *	take its counter away
+ * @info: what read() returns, of the last generation that was dealt with
  */
 struct vmgenctr {
 	struct kref ref;
@@ -78,11 +87,12 @@ struct vmgenctr {
 	struct vmgenctr_generation_page *page;
 	struct vmgenctr_status_page *status;
 
-	struct mutex lock;
+	struct mutex lock; /* what follows */
 	bool registered;
 	bool gone;
 	const u8 *guid;
 	u8 seen_guid[VMGENID_SIZE];
+	bool seen;
 	struct vmgenctr_info info;
 };
 
@@ -107,12 +117,6 @@ struct vmgenctr_id {
 	u8 guid[VMGENID_SIZE];
 	__le64 generation;
 } __packed;
-
-/*
- * Software mode counts from here.  Static, so that a driver which is bound again
- * does not start over: it cannot know what it missed in between.
- */
-static atomic64_t vmgenctr_software_generation = ATOMIC64_INIT(0);
 
 /* There is one /dev/vmgenctr; a second device does without. */
 static unsigned long vmgenctr_taken;
@@ -222,6 +226,19 @@ static u64 vmgenctr_live_generation(const struct vmgenctr *ctr)
 	return vmgenctr_read_generation(ctr->hv_page ?: ctr->page);
 }
 
+/*
+ * Software mode counts here.  Not per device, so that a driver which is bound
+ * again does not start over: it cannot know what it missed in between.
+ */
+static u64 vmgenctr_count(void)
+{
+	static atomic64_t count = ATOMIC64_INIT(0);
+
+	KUNIT_STATIC_STUB_REDIRECT(vmgenctr_count);
+
+	return atomic64_inc_return(&count);
+}
+
 static void vmgenctr_copy_guid(const struct vmgenctr *ctr, u8 guid[VMGENID_SIZE])
 {
 	memcpy(guid, ctr->guid, VMGENID_SIZE);
@@ -268,7 +285,7 @@ static bool vmgenctr_crng_ready(void)
 static void vmgenctr_uevent(const struct vmgenctr *ctr)
 {
 	char generation[sizeof("VMGENCTR_GENERATION=18446744073709551615")];
-	char *envp[] = { "NEW_VMGENID=1", generation, NULL };
+	char *envp[3] = { "NEW_VMGENID=1", generation, NULL };
 
 	if (!ctr->registered)
 		return;
@@ -291,6 +308,7 @@ static void vmgenctr_enter(struct vmgenctr *ctr, const struct vmgenctr_id *id)
 	vmgenctr_mix(id);
 
 	memcpy(ctr->seen_guid, id->guid, VMGENID_SIZE);
+	ctr->seen = true;
 	info->generation = le64_to_cpu(id->generation);
 	info->flags = ctr->hv_page ? VMGENCTR_INFO_F_HYPERVISOR : 0;
 	if (reseeds)
@@ -308,19 +326,20 @@ static void vmgenctr_enter(struct vmgenctr *ctr, const struct vmgenctr_id *id)
  */
 static bool vmgenctr_advance(struct vmgenctr *ctr, struct vmgenctr_id *id)
 {
-	u64 old = ctr->info.generation;
 	u64 generation = vmgenctr_live_generation(ctr);
+	u64 old = ctr->info.generation;
+	bool first = !ctr->seen;
 	bool other, reseed;
 
 	vmgenctr_copy_guid(ctr, id->guid);
-	other = !old || memcmp(id->guid, ctr->seen_guid, VMGENID_SIZE);
+	other = first || memcmp(id->guid, ctr->seen_guid, VMGENID_SIZE);
 	reseed = !(ctr->info.flags & VMGENCTR_INFO_F_CRNG_RESEEDED) &&
 		 vmgenctr_crng_ready();
 	if (!other && !reseed && generation == old)
 		return false;
 
 	if (other && !ctr->hv_page)
-		generation = atomic64_inc_return(&vmgenctr_software_generation);
+		generation = vmgenctr_count();
 	/* First the page, so that whoever looks at it learns it now. */
 	if (ctr->page)
 		vmgenctr_write_generation(ctr->page, generation);
@@ -328,7 +347,7 @@ static bool vmgenctr_advance(struct vmgenctr *ctr, struct vmgenctr_id *id)
 	id->generation = cpu_to_le64(generation);
 	vmgenctr_enter(ctr, id);
 
-	if (old && generation != old) {
+	if (!first && generation != old) {
 		/* All: an exclusive waiter may belong to another file. */
 		wake_up_interruptible_all(&ctr->wait);
 		vmgenctr_uevent(ctr);
@@ -424,7 +443,7 @@ static int vmgenctr_open(struct inode *inode, struct file *file)
 	if (READ_ONCE(ctr->gone))
 		return -ENODEV;
 
-	vf = kzalloc(sizeof(*vf), GFP_KERNEL);
+	vf = kzalloc(sizeof(*vf), GFP_KERNEL_ACCOUNT);
 	if (!vf)
 		return -ENOMEM;
 

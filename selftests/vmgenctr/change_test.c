@@ -211,24 +211,22 @@ TEST_F(guid, is_not_printed)
 /* The log has room for this many, and is read this late. */
 #define MOST_UNSEEN	64
 
-static __u32 turns_since(const struct vmgenctr_status_page *status, __u32 seq)
+static __u32 status_seq(const struct vmgenctr_status_page *status)
 {
-	__u32 now = __atomic_load_n(&status->seq_count, __ATOMIC_ACQUIRE);
-
-	return (now - seq) / 2;
+	return __atomic_load_n(&status->seq_count, __ATOMIC_ACQUIRE);
 }
 
-/* Makes one change after the other. */
+/* Makes one change after the other; each turns the sequence count by two. */
 static void change_for_ever(int fd, __u8 *live,
 			    const struct vmgenctr_status_page *status,
 			    const __u32 *seen)
 {
-	__u32 start = status->seq_count;
 	struct vmgenctr_info info;
+	__u32 unseen;
 
 	for (;;) {
-		if (turns_since(status, start) - __atomic_load_n(seen,
-				__ATOMIC_RELAXED) > MOST_UNSEEN) {
+		unseen = status_seq(status) - __atomic_load_n(seen, __ATOMIC_RELAXED);
+		if (unseen > 2 * MOST_UNSEEN) {
 			sched_yield();
 			continue;
 		}
@@ -265,34 +263,36 @@ static bool take_precedence(void)
  * The kernel is stopped in the middle of its work, again and again, to see what
  * the status page claims and what the log proves.
  */
-TEST_F(guid, is_in_the_status_page_only_after_the_reseed)
+TEST_F_TIMEOUT(guid, is_in_the_status_page_only_after_the_reseed, 120)
 {
 	unsigned int i, samples = rounds(2000), reseeds = 0;
-	__u32 start = self->status->seq_count;
+	__u32 start = status_seq(self->status), turns = 0;
 	struct timespec nap = {};
-	__u32 *turns;
+	__u32 *seen;
 	pid_t pid;
 
-	turns = mmap(NULL, page_size(), PROT_READ | PROT_WRITE,
-		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, turns);
+	seen = mmap(NULL, page_size(), PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, seen);
+	*seen = start;
 	if (!preempts() || !share_first_processor())
 		SKIP(return, "needs a kernel that preempts itself");
 	pid = child_fork();
 	ASSERT_LE(0, pid);
 	if (!pid)
-		change_for_ever(self->fd, self->live, self->status, turns);
+		change_for_ever(self->fd, self->live, self->status, seen);
 	if (!take_precedence())
 		SKIP(return, "needs real-time scheduling");
 	for (i = 0; i < samples; i++) {
 		/* Not in step with what it interrupts. */
 		nap.tv_nsec = 50000 + i * 37000 % 200000;
 		nanosleep(&nap, NULL);
-		*turns = turns_since(self->status, start);
+		*seen = status_seq(self->status);
+		turns = (*seen - start) / 2;
 		reseeds += klog_count(self->klog, RESEEDED);
-		ASSERT_LE(*turns, reseeds) TH_LOG("ready before the reseed");
+		ASSERT_LE(turns, reseeds) TH_LOG("ready before the reseed");
 	}
-	EXPECT_LT(0, *turns);
+	EXPECT_LT(0, turns);
 	kill(pid, SIGKILL);
 	child_result(pid);
 }

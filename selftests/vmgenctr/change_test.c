@@ -208,6 +208,55 @@ TEST_F(guid, is_not_printed)
 	close(klog);
 }
 
+/* As the header says how to read it: again, when the sequence count says so. */
+static void status_read(const struct vmgenctr_status_page *status,
+			struct vmgenctr_info *ret)
+{
+	__u32 seq;
+
+	do {
+		seq = __atomic_load_n(&status->seq_count, __ATOMIC_ACQUIRE);
+		ret->generation = page_ready_generation(status);
+		memcpy(ret->instance_id, status->instance_id,
+		       sizeof(ret->instance_id));
+		/* Pairs with the writer's barrier before the last increment. */
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	} while (seq % 2 || seq != __atomic_load_n(&status->seq_count,
+						   __ATOMIC_RELAXED));
+}
+
+TEST_F_TIMEOUT(guid, is_never_mixed_up_with_the_next_one, 120)
+{
+	unsigned int i, n = rounds(3000), both = 0;
+	struct vmgenctr_info told, shown;
+	pid_t pid;
+
+	if (self->by_hypervisor)
+		SKIP(return, "generations do not tell the GUIDs apart");
+	pid = child_fork();
+	ASSERT_LE(0, pid);
+	while (!pid) {
+		guid_renew(self->live);
+		device_read(self->fd, &told);
+	}
+	for (i = 0; i < n; i++) {
+		status_read(self->status, &shown);
+		/* The generation comes first, and what follows from it later. */
+		ASSERT_LE(shown.generation, page_generation(self->page));
+		ASSERT_EQ(0, device_read(self->fd, &told));
+		ASSERT_LE(shown.generation, told.generation);
+		status_read(self->status, &shown);
+		ASSERT_LE(told.generation, shown.generation);
+		if (told.generation != shown.generation)
+			continue;
+		ASSERT_TRUE(same_instance(&told, &shown));
+		both++;
+	}
+	EXPECT_LT(0, both);
+	kill(pid, SIGKILL);
+	child_result(pid);
+}
+
 /* The log has room for this many, and is read this late. */
 #define MOST_UNSEEN	64
 

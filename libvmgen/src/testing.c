@@ -37,9 +37,18 @@ struct test {
 static int installed = -1;
 
 #define STORE(p, v)	__atomic_store_n((p), (v), __ATOMIC_RELAXED)
-#define STORE64(p, v)	__atomic_store_n((vmgen_word *)(p), (v), __ATOMIC_RELEASE)
 #define LOAD(p)		__atomic_load_n((p), __ATOMIC_ACQUIRE)
-#define LOAD64(p)	__atomic_load_n((vmgen_word *)(p), __ATOMIC_ACQUIRE)
+
+/* All 64-bit fields are aligned to eight bytes, which their type does not tell. */
+static void store64(void *p, uint64_t value)
+{
+	__atomic_store_n((vmgen_word *)p, value, __ATOMIC_RELEASE);
+}
+
+static uint64_t load64(const void *p)
+{
+	return __atomic_load_n((const vmgen_word *)p, __ATOMIC_ACQUIRE);
+}
 
 static void test_unmap(struct test *t)
 {
@@ -81,11 +90,11 @@ static void make_id(uint8_t id[16], uint64_t generation)
 /* The hypervisor's part of a restore. */
 static void hypervisor_set(struct test *t, uint64_t generation)
 {
-	STORE64(&t->control->live, generation);
+	store64(&t->control->live, generation);
 	if (LOAD(&t->control->fault) == VMGEN_TEST_REMOVE ||
 	    (LOAD(&t->control->flags) & VMGEN_TEST_SOFTWARE))
 		return;
-	STORE64(&t->page->generation, htole64(generation));
+	store64(&t->page->generation, htole64(generation));
 }
 
 /*
@@ -95,14 +104,14 @@ static void hypervisor_set(struct test *t, uint64_t generation)
  */
 static uint64_t driver_update(struct test *t)
 {
-	uint64_t live = LOAD64(&t->control->live);
+	uint64_t live = load64(&t->control->live);
 	struct vmgenctr_status_page *s = t->status;
 	uint32_t seq = LOAD(&s->seq_count);
 	uint8_t id[16];
 	int i;
 
-	STORE64(&t->page->generation, htole64(live));
-	if (LOAD64(&s->ready_generation) == live || (seq & 1) ||
+	store64(&t->page->generation, htole64(live));
+	if (load64(&s->ready_generation) == live || (seq & 1) ||
 	    !__atomic_compare_exchange_n(&s->seq_count, &seq, seq + 1, false,
 					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		return live;
@@ -110,8 +119,8 @@ static uint64_t driver_update(struct test *t)
 	make_id(id, live);
 	for (i = 0; i < 16; i++)
 		STORE(&s->instance_id[i], id[i]);
-	STORE64(&s->flags, VMGENCTR_STATUS_F_CRNG_RESEEDED);
-	STORE64(&s->ready_generation, live);
+	store64(&s->flags, VMGENCTR_STATUS_F_CRNG_RESEEDED);
+	store64(&s->ready_generation, live);
 	__atomic_store_n(&s->seq_count, seq + 2, __ATOMIC_RELEASE);
 	return live;
 }
@@ -124,8 +133,8 @@ static void write_headers(struct test *t)
 	STORE(&t->page->size, htole32(sizeof(*t->page)));
 	STORE(&t->page->version, htole16(VMGENCTR_VERSION));
 	STORE(&t->page->seq_count, htole32(0));
-	STORE64(&t->page->flags,
-		htole64(software ? UINT64_C(0) : (uint64_t)VMGENCTR_F_HYPERVISOR));
+	store64(&t->page->flags,
+		htole64(software ? 0 : (uint64_t)VMGENCTR_F_HYPERVISOR));
 	STORE(&t->status->magic, VMGENCTR_STATUS_MAGIC);
 	STORE(&t->status->size, (uint32_t)sizeof(*t->status));
 	STORE(&t->status->version, VMGENCTR_VERSION);
@@ -134,9 +143,9 @@ static void write_headers(struct test *t)
 
 static void driver_remove(struct test *t)
 {
-	STORE64(&t->page->generation, 0);
-	STORE64(&t->status->flags, 0);
-	STORE64(&t->status->ready_generation, 0);
+	store64(&t->page->generation, 0);
+	store64(&t->status->flags, 0);
+	store64(&t->status->ready_generation, 0);
 }
 
 /* Bound again, software mode takes a new generation: it cannot know what it missed. */
@@ -147,7 +156,7 @@ static void driver_restore(struct test *t, uint32_t before)
 	write_headers(t);
 	if (before != VMGEN_TEST_REMOVE)
 		return;
-	hypervisor_set(t, LOAD64(&t->control->live) + software);
+	hypervisor_set(t, load64(&t->control->live) + software);
 	driver_update(t);
 }
 
@@ -205,7 +214,7 @@ static int driver_read(struct test *t, struct vmgenctr_info *ret)
 	if (fault == VMGEN_TEST_SHORT)
 		return -EBADMSG;
 	if (fault == VMGEN_TEST_WEDGE)
-		ret->generation = LOAD64(&t->status->ready_generation);
+		ret->generation = load64(&t->status->ready_generation);
 	else
 		ret->generation = driver_update(t);
 	ret->flags = VMGENCTR_INFO_F_CRNG_RESEEDED;
@@ -293,7 +302,7 @@ int vmgen_test_bump(int fd)
 
 	if (r < 0)
 		return r;
-	hypervisor_set(&t, LOAD64(&t.control->live) + 1);
+	hypervisor_set(&t, load64(&t.control->live) + 1);
 	test_unmap(&t);
 	return 0;
 }

@@ -18,14 +18,17 @@ for page in man/*.3; do
 done
 
 command -v pkg-config > /dev/null || { echo "no pkg-config here"; exit 77; }
-export PKG_CONFIG_LIBDIR=$root/usr/lib/vmgen-test/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root
+export PKG_CONFIG_LIBDIR="$root/usr/lib/vmgen-test/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$root"
 cp examples/guarded-prng.c "$scratch"
 cd "$scratch"
+# shellcheck disable=SC2046 # pkg-config prints several words
+{
 $CC -D_GNU_SOURCE -o shared guarded-prng.c $(pkg-config --cflags --libs vmgen)
 LD_LIBRARY_PATH=$root/usr/lib/vmgen-test ./shared > /dev/null
 readelf -d shared | grep -q 'libvmgen\.so\.0'
 $CC -D_GNU_SOURCE -static -o static guarded-prng.c $(pkg-config --static --cflags --libs vmgen)
 ./static > /dev/null
+}
 cd - > /dev/null
 
 run_make uninstall > /dev/null

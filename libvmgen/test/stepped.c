@@ -10,8 +10,8 @@
  *
  * Guarded, the duplicates must be the few instructions between the load in
  * vmgen_retry() and the point of no return, and at each of them the state must have
- * left the old output behind.  The control that checks before it produces must be
- * caught, else this test sees nothing.
+ * left the old output behind.  The controls, one that checks before it produces and
+ * one that stores its state too late, must be caught, else this test sees nothing.
  */
 #include <signal.h>
 #include <sys/mman.h>
@@ -39,7 +39,7 @@ int main(void)
 #endif
 
 /* The load, the arithmetic and the branch of the check, and the store behind it. */
-#ifdef __OPTIMIZE__
+#if defined(__OPTIMIZE__) && defined(__x86_64__)
 #define WINDOW_MAX	10
 #else
 #define WINDOW_MAX	24
@@ -95,6 +95,8 @@ static __attribute__((noinline)) void guarded(void)
 
 	do {
 		e = vmgen_begin(&guard, reseed, NULL);
+		if (!e)
+			return;
 		value = produce();
 	} while (vmgen_retry(&guard, e));
 	out->value = value;
@@ -105,6 +107,23 @@ static __attribute__((noinline)) void check_first(void)
 	if (vmgen_changed(&guard))
 		reseed(NULL);
 	out->value = produce();
+}
+
+/* What a compiler may make of a section without barriers: the state is stored late. */
+static __attribute__((noinline)) void stored_late(void)
+{
+	uint32_t value, before[4], after[4];
+	vmgen_epoch e;
+
+	do {
+		e = vmgen_begin(&guard, reseed, NULL);
+		memcpy(before, state, sizeof(state));
+		value = produce();
+		memcpy(after, state, sizeof(state));
+		memcpy(state, before, sizeof(state));
+	} while (vmgen_retry(&guard, e));
+	memcpy(state, after, sizeof(state));
+	out->value = value;
 }
 
 /* vmgen_retry() as one would write it who has not thought of the compiler. */
@@ -287,6 +306,8 @@ int main(void)
 
 	v = report("check first", check_first);
 	CHECK(v.duplicates > v.points / 2);
+	v = report("stored late", stored_late);
+	CHECK(v.behind > 0);
 	report("unfenced", unfenced);
 
 	v = report("guarded", guarded);

@@ -13,6 +13,16 @@
 #include "vmgen.h"
 #include "vmgen-test.h"
 
+/* clang tells in another way what gcc defines. */
+#ifdef __has_feature
+#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#if __has_feature(thread_sanitizer) && !defined(__SANITIZE_THREAD__)
+#define __SANITIZE_THREAD__ 1
+#endif
+#endif
+
 #define CHECK(cond) \
 	do { \
 		if (!(cond)) { \

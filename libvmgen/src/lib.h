@@ -45,7 +45,7 @@ extern const struct backend vmgen_backend_none;
  *
  *	source | records | generation page | status page
  *
- * Once published, only error, used, live and the records change.
+ * Once published, only fd, error, used, live and the records change.
  */
 struct source {
 	const struct backend *ops;

@@ -34,13 +34,14 @@ struct source *vmgen_source_current(void)
  */
 int vmgen_source_fd(const struct source *s)
 {
+	int fd = __atomic_load_n(&s->fd, __ATOMIC_RELAXED);
 	struct stat st;
 
-	if (s->fd < 0 || fstat(s->fd, &st) < 0)
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return -EBADF;
 	if (st.st_dev != s->dev || st.st_ino != s->ino || st.st_rdev != s->rdev)
 		return -EBADF;
-	return s->fd;
+	return fd;
 }
 
 static int source_identify(struct source *s, int fd)
@@ -60,8 +61,16 @@ static void source_close(struct source *s)
 {
 	int fd = vmgen_source_fd(s);
 
+	__atomic_store_n(&s->fd, -1, __ATOMIC_RELAXED);
 	if (fd >= 0)
 		vmgen_sys_close(fd);
+}
+
+/* Whoever else thought that the number was his has lost it: open() returned it. */
+static void source_disown(struct source *s, int fd)
+{
+	if (s && __atomic_load_n(&s->fd, __ATOMIC_RELAXED) == fd)
+		__atomic_store_n(&s->fd, -1, __ATOMIC_RELAXED);
 }
 
 static int source_new(const struct backend *ops, struct source **ret)
@@ -157,6 +166,8 @@ static bool source_publish(struct source *old, struct source *new)
 	if (!old)
 		return true;
 	vmgen_record_retire(old);
+	source_disown(old, new->fd);
+	source_disown(old->prev, new->fd);
 	if (old->prev)
 		source_close(old->prev);
 	return true;

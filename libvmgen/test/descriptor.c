@@ -45,6 +45,24 @@ static void every_descriptor_is_close_on_exec(void)
 	CHECK(n > 0);
 }
 
+/* Lost over and over, and found again under the same number or another. */
+static void closed_again_and_again(void)
+{
+	int i, round, n = 0;
+
+	for (round = 0; round < 40; round++) {
+		for (i = 3; i < HIGH && round % 3; i++)
+			close(i);
+		CHECK(vmgen_test_bump(fd) == 0);
+		CHECK(vmgen_changed(&g));
+		CHECK(!vmgen_changed(&g));
+		CHECK(vmgen_sync(NULL) == 0);
+	}
+	for (i = 3; i < HIGH; i++)
+		n += fcntl(i, F_GETFD) >= 0;
+	CHECK(n >= 1 && n <= 2);
+}
+
 int main(void)
 {
 	int pipes[2], low = vmgen_test_create(0), i;
@@ -67,5 +85,6 @@ int main(void)
 	CHECK(!vmgen_changed(&g));
 	CHECK(vmgen_status() == VMGEN_ACTIVE);
 	the_pipe_is_untouched(pipes);
+	closed_again_and_again();
 	return 0;
 }

@@ -900,6 +900,91 @@ static void test_live_migration(void)
     unlink(sock);
 }
 
+typedef struct CprTransfer {
+    VM *old;
+    const char *sock;
+    const char *cpr;
+} CprTransfer;
+
+/* Tries until the new QEMU, which is being started meanwhile, listens */
+static void *start_cpr_transfer(void *opaque)
+{
+    CprTransfer *t = opaque;
+    bool failed;
+
+    qtest_qmp_assert_success(
+        t->old->qts, "{ 'execute': 'migrate-set-parameters',"
+        "'arguments': { 'mode': 'cpr-transfer' } }");
+    do {
+        g_autoptr(QDict) rsp = qtest_qmp(
+            t->old->qts, "{ 'execute': 'migrate', 'arguments': { 'channels': ["
+            "{ 'channel-type': 'main', 'addr': { 'transport': 'socket',"
+            "  'type': 'unix', 'path': %s } },"
+            "{ 'channel-type': 'cpr', 'addr': { 'transport': 'socket',"
+            "  'type': 'unix', 'path': %s } } ] } }", t->sock, t->cpr);
+
+        failed = qdict_haskey(rsp, "error");
+        if (failed) {
+            g_usleep(1000);
+        }
+    } while (failed);
+    return NULL;
+}
+
+static void vm_wait_running(VM *vm)
+{
+    bool running;
+
+    do {
+        g_autoptr(QDict) status = qtest_qmp_assert_success_ref(
+            vm->qts, "{ 'execute': 'query-status' }");
+
+        running = qdict_get_bool(status, "running");
+        if (!running) {
+            g_usleep(1000);
+        }
+    } while (!running);
+}
+
+/*
+ * In a cpr-transfer the new QEMU starts while the old one still runs the guest,
+ * and maps the same memory.  The page must not be in it.
+ */
+static void test_cpr_transfer(const void *guid)
+{
+    const char *machine = "pc,aux-ram-share=on,memory-backend=m";
+    const char *memory = "-object memory-backend-memfd,id=m,size=16M,share=on";
+    bool same = !strcmp(guid, GUID_A);
+    g_autofree char *sock = tmp_path("sock");
+    g_autofree char *cpr = tmp_path("cpr");
+    g_autofree char *args = g_strdup_printf(
+        "-machine %s %s -m 16 -nodefaults -incoming unix:%s "
+        "-incoming cpr,addr.transport=socket,addr.type=unix,addr.path=%s "
+        "-device vmgenid,counter=on,guid=%s",
+        machine, memory, sock, cpr, (const char *)guid);
+    VM *old = vm_start(machine, "%s -device vmgenid,counter=on,generation=3,"
+                       "guid=" GUID_A, memory);
+    VM new = { .guid_page = old->guid_page, .gpe = old->gpe };
+    CprTransfer transfer = { old, sock, cpr };
+    GThread *thread;
+
+    vm_run_firmware(old);
+    /* The new one opens its monitor when the old one has said what to map */
+    thread = g_thread_new("cpr", start_cpr_transfer, &transfer);
+    new.qts = qtest_init(args);
+    g_thread_join(thread);
+    vm_wait_running(&new);
+
+    assert_generation(&new, same ? 3 : 4);
+    g_assert_cmpint(vm_take_notify(&new), ==, !same);
+    assert_guid(vm_guest_guid(&new), guid);
+    assert_generation(old, 3);
+    qtest_quit(new.qts);
+    vm_quit(old);
+    unlink(sock);
+    unlink(cpr);
+}
+
 /*** Streams that lie ***/
 
 /* Change the stream at, or cut it off after, an offset in the subsection */
@@ -1008,6 +1093,10 @@ static void add_tests(void)
     qtest_add_func("/vmgenctr/incoming/clone-of-clone", test_clone_of_clone);
     qtest_add_func("/vmgenctr/incoming/paused", test_notify_while_paused);
     qtest_add_func("/vmgenctr/live-migration", test_live_migration);
+    qtest_add_data_func("/vmgenctr/cpr-transfer/same-guid", GUID_A,
+                        test_cpr_transfer);
+    qtest_add_data_func("/vmgenctr/cpr-transfer/other-guid", GUID_B,
+                        test_cpr_transfer);
 }
 
 static void add_snapshot_tests(void)

@@ -110,7 +110,8 @@ static uint64_t driver_update(struct test *t)
 	uint8_t id[16];
 	int i;
 
-	store64(&t->page->generation, htole64(live));
+	if (LOAD(&t->control->flags) & VMGEN_TEST_SOFTWARE)
+		store64(&t->page->generation, htole64(live));
 	if (load64(&s->ready_generation) == live || (seq & 1) ||
 	    !__atomic_compare_exchange_n(&s->seq_count, &seq, seq + 1, false,
 					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))

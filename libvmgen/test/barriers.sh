@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+# shellcheck shell=sh
 # vmgen_retry() stands between the stores before it and the stores behind it.  The
 # function below stores to one variable on both sides, so that a compiler which may
 # look through the check drops the first store, or moves it; read from the

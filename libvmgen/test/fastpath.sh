@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+# shellcheck shell=sh
 # Until it finds a change, vmgen_changed() is two loads, a compare (with the record
 # in memory) and a branch, and what lies between is at most three operations on
 # registers: no call, no third load, no store.  Read from the disassembly.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+# shellcheck shell=sh
 # A program that knows nothing but the names uses the shared library: every inline
 # function is there as a real one.
 set -eu

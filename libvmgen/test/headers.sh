@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+# shellcheck shell=sh
 # The public headers compile alone, twice, as C99, C11 and C++, without a warning.
 set -eu
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+# shellcheck shell=sh
 # What `make install` puts under DESTDIR is enough to build a program against, by
 # pkg-config, shared and static, and `make uninstall` takes all of it away.
 set -eu

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
-# The stepped test, for each compiler and optimisation level.
+# shellcheck shell=sh
+# The stepped test of what is inline, for each compiler and optimisation level.
 set -eu
 
 scratch=$(mktemp -d)
@@ -14,7 +15,7 @@ for cc in gcc clang; do
 		$cc $level -std=c11 -D_GNU_SOURCE -Iinclude -Itest -o "$scratch/stepped" \
 			test/stepped.c "$BUILD/libvmgen.a"
 		status=0
-		"$scratch/stepped" || status=$?
+		"$scratch/stepped" inline || status=$?
 		[ $status = 0 ] || exit $status
 	done
 done > "$scratch/log" || { status=$?; cat "$scratch/log"; exit $status; }

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+# shellcheck shell=sh
 # The shared library exports what the map says and nothing else, each under the one
 # version, and the static library leaks no name without the prefix.
 set -eu

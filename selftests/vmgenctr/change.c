@@ -30,21 +30,36 @@ const char *change_init(struct change *change)
 	return guid_map(&change->guid);
 }
 
+/* The variable was set by someone who now restores the guest. */
+static void change_ask(void)
+{
+	printf("# vmgenctr: waiting for a generation change\n");
+	fflush(stdout);
+}
+
 void change_generation(struct change *change)
 {
 	const struct timespec tick = { .tv_nsec = 1000000 };
 	__u64 generation = page_generation(change->page);
 	struct vmgenctr_info info;
 
-	if (change->guid) {
+	if (change->guid)
 		guid_renew(change->guid);
-	} else {
-		printf("# vmgenctr: waiting for a generation change\n");
-		fflush(stdout);
-	}
+	else
+		change_ask();
 	/* In software mode the page follows as soon as anyone reads. */
 	while (page_generation(change->page) == generation) {
 		device_read(change->fd, &info);
 		nanosleep(&tick, NULL);
 	}
+}
+
+const char *change_notify(struct change *change, const struct driver *driver)
+{
+	if (!change->guid) {
+		change_ask();
+		return NULL;
+	}
+	guid_renew(change->guid);
+	return acpi_notify(driver);
 }

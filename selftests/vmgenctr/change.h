@@ -28,4 +28,10 @@ const char *change_init(struct change *change);
 /* Returns when the generation page holds another generation. */
 void change_generation(struct change *change);
 
+/*
+ * The same, but nothing is read: it takes the firmware's notification until
+ * anything happens.  Does not wait; NULL, or what is missing to notify.
+ */
+const char *change_notify(struct change *change, const struct driver *driver);
+
 #endif /* _VMGENCTR_TEST_CHANGE_H */

@@ -37,7 +37,7 @@ C
 order() {
 	objdump -d --no-show-raw-insn "$1" | awk '
 	/\$0x5ec4e7/ { printf "before " }
-	/mov .*0x80\(%r[^,]*\),%r/ { printf "load " }
+	/0x80\(%r/ && !/lea/ { printf "load " }
 	/\$0xb5e55/ { printf "after " }'
 }
 

@@ -31,12 +31,23 @@ VM_NUMBER_PORT=0xe9
 VM_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 
 vm_prepare() {
-	local -a base=("$@")
-
-	[[ -n ${VMGEN_KERNEL:-} ]] || VMGEN_KERNEL=$("$VM_TOP/scripts/build" kernel "${base[@]}") || return
+	[[ -n ${VMGEN_KERNEL:-} ]] || VMGEN_KERNEL=$(vm_build_kernel "$@") || return
 	[[ -n ${VMGEN_QEMU:-} ]] || VMGEN_QEMU=$("$VM_TOP/scripts/build" qemu) || return
 	[[ -n ${VMGEN_INITRAMFS:-} ]] || VMGEN_INITRAMFS=$("$VM_TOP/selftests/harness/initramfs") || return
 	export VMGEN_KERNEL VMGEN_QEMU VMGEN_INITRAMFS
+}
+
+# Without an argument: the first of the bases that Debian still has.
+vm_build_kernel() {
+	local base status
+
+	(($# == 0)) || { "$VM_TOP/scripts/build" kernel "$@"; return; }
+	for base in $(sed -n 's/^\([^#[:space:]]*\)[[:space:]].*/\1/p' "$VM_TOP/kernel/base"); do
+		status=0
+		"$VM_TOP/scripts/build" kernel "$base" || status=$?
+		((status == 4)) || break
+	done
+	return "$status"
 }
 
 # Every VM lives in a directory below VM_ROOT.  Unix socket paths are limited to

@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+# shellcheck disable=SC2016 # what is in single quotes is for the guest's shell
 #
 # G1: no instruction of a restored VM runs before the page holds the new generation.
 

@@ -39,14 +39,15 @@ vm_prepare() {
 
 # Without an argument: the first of the bases that Debian still has.
 vm_build_kernel() {
-	local base status
+	local base status=1
 
 	(($# == 0)) || { "$VM_TOP/scripts/build" kernel "$@"; return; }
-	for base in $(sed -n 's/^\([^#[:space:]]*\)[[:space:]].*/\1/p' "$VM_TOP/kernel/base"); do
+	while read -r base _; do
+		[[ $base && $base != '#'* ]] || continue
 		status=0
-		"$VM_TOP/scripts/build" kernel "$base" || status=$?
+		"$VM_TOP/scripts/build" kernel "$base" < /dev/null || status=$?
 		((status == 4)) || break
-	done
+	done < "$VM_TOP/kernel/base"
 	return "$status"
 }
 

@@ -6,9 +6,9 @@
 # or when there was none.
 tap_number() {
 	awk '
-		/^ok / { sub(/^ok/, "ok " ++n); print; next }
-		/^not ok / { sub(/^not ok/, "not ok " ++n); print; bad = 1; next }
-		{ print "# " $0 }
-		{ fflush() }
+		!/^(not )?ok / { $0 = "# " $0 }
+		/^ok / { sub(/^ok/, "ok " ++n) }
+		/^not ok / { sub(/^not ok/, "not ok " ++n); bad = 1 }
+		{ print; fflush() }
 		END { print "1.." n + 0; exit bad || !n }'
 }

@@ -46,7 +46,7 @@ check_base() {
 
 check_applies() {
 	series_start "$KIND" "$BASE_NAME" "$TREE" "$REPO"
-	series_am "$KIND" "$BASE_NAME" "$REPO"
+	series_am "$KIND" "$BASE_NAME" "$REPO" 2>&1 | sed '/^Context reduced to/d'
 }
 
 check_signed_off() {

@@ -159,7 +159,7 @@ step_traps() {
 step_log() {
 	local name=${1//[^A-Za-z0-9.]/-}
 	find "$VMGEN_CACHE/log" -type f -mtime +7 -delete 2>/dev/null || :
-	printf '%s/log/%s-%s-%s.log' "$VMGEN_CACHE" "$(date +%Y%m%d-%H%M%S)" "$$" "$name"
+	printf '%s/log/%s-%s-%s.log' "$VMGEN_CACHE" "$(date +%Y%m%d-%H%M%S)" "$$" "${name:0:60}"
 }
 
 # The job gets a process group of its own (set -m), so that a signal ends all of

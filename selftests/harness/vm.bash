@@ -21,8 +21,8 @@
 #
 # Knobs: VMGEN_KERNEL and VMGEN_QEMU (what scripts/build prints), VMGEN_INITRAMFS,
 # VMGEN_ACCEL (tcg), VM_TIMEOUT (seconds that any single answer may take), VM_MEMORY,
-# VM_SMP, VM_MACHINE, VM_APPEND (kernel arguments); for vm_boot and vm_restore VM_GUID, VM_NUMBER
-# and VM_PAUSED=1.
+# VM_SMP, VM_MACHINE, VM_APPEND (kernel arguments); for vm_boot and vm_restore VM_GUID,
+# VM_NUMBER and VM_PAUSED=1.
 
 : "${VM_TIMEOUT:=120}"
 VM_PAGE_ADDRESS=0xfeffa000
@@ -183,6 +183,7 @@ vm_boot() {
 # Listen first, then let the guest run: what the agent says is not to be missed.
 vm_await_agent() {
 	local name=$1 line status=1
+	local VM_TO VM_FROM
 
 	shift
 	vm_link "$VM_ROOT/$name/agent.sock"
@@ -333,12 +334,12 @@ vm_hmp() {
 vm_events='{"execute":"migrate-set-capabilities","arguments":{"capabilities":[{"capability":"events","state":true}]}}'
 
 vm_save() {
-	local name=$1 file=$2
+	local name=$1 file=$2 said
 
-	vm_qmp "$name" "$vm_events" '{"execute":"stop"}' \
+	said=$(vm_qmp "$name" "$vm_events" '{"execute":"stop"}' \
 		"{\"execute\":\"migrate\",\"arguments\":{\"uri\":$(vm_quote "file:$file")}}" \
-		'event:MIGRATION:"(completed|failed)"' '{"execute":"query-migrate"}' |
-		grep -q '"status":"completed"' || return
+		'event:MIGRATION:"(completed|failed)"' '{"execute":"query-migrate"}') || return
+	[[ $said == *'"status":"completed"'* ]] || { vm_error "$name" "not saved: $said"; return 1; }
 	cp "$VM_ROOT/$name/machine" "$file.machine"
 }
 

@@ -17,7 +17,7 @@ demo: ## restore eight clones from one snapshot and watch them diverge
 	@scripts/setup run
 	@scripts/demo
 
-test: ## everything: build, all tests on all kernels, the patches one by one
+test: ## build everything, run all tests on all kernels
 	@scripts/setup test
 	@scripts/test
 
@@ -31,7 +31,7 @@ test-debug: ## the driver's tests under KASAN, lockdep and kmemleak
 
 patches-check: ## both series on each base, every patch built alone
 	@scripts/setup test
-	@scripts/test patches
+	@scripts/test each
 
 shell: ## a shell in a guest with /dev/vmgenctr
 	@scripts/setup run

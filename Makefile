@@ -37,9 +37,9 @@ shell: ## a shell in a guest with /dev/vmgenctr
 	@scripts/setup run
 	@scripts/shell
 
-bench: ## what vmgen_changed() costs beside a system call
+bench: ## what vmgen_changed() costs beside a system call, here and in a guest
 	@scripts/setup test
-	@$(MAKE) -C libvmgen bench
+	@scripts/bench
 
 install: ## install libvmgen (DESTDIR=, PREFIX=)
 	@$(MAKE) -C libvmgen install

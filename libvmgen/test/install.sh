@@ -26,7 +26,7 @@ cd "$scratch"
 {
 $CC -D_GNU_SOURCE -o shared guarded-prng.c $(pkg-config --cflags --libs vmgen)
 LD_LIBRARY_PATH=$root/usr/lib/vmgen-test ./shared > /dev/null
-readelf -d shared | grep -q 'libvmgen\.so\.0'
+readelf -d shared | grep -q 'libvmgen\.so\.1'
 $CC -D_GNU_SOURCE -static -o static guarded-prng.c $(pkg-config --static --cflags --libs vmgen)
 ./static > /dev/null
 }

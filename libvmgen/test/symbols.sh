@@ -7,7 +7,7 @@ set -eu
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-sed -n 's/^\t\t\(vmgen_[a-z_]*\);$/\1@@VMGEN_0.1/p' libvmgen.map | sort > "$scratch/map"
+sed -n 's/^\t\t\(vmgen_[a-z_]*\);$/\1@@VMGEN_1.0/p' libvmgen.map | sort > "$scratch/map"
 nm -D --defined-only "$BUILD/libvmgen.so" | awk '$2 != "A" { print $3 }' | sort > "$scratch/so"
 [ -s "$scratch/map" ]
 diff -u "$scratch/map" "$scratch/so"

@@ -108,6 +108,7 @@ each_kernel() {
 
 each_kernel_configure() {
 	mkdir -p "$OUT"
+	rm -f "$OUT/vmgen-configured"
 	kernel_make KCONFIG_CONFIG=.config.new tinyconfig
 	cat "$VMGEN_ROOT/Kconfig.frag" - >>"$OUT/.config.new"
 	kernel_make KCONFIG_CONFIG=.config.new olddefconfig

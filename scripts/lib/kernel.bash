@@ -20,9 +20,12 @@ kernel_make() {
 		make -C "$SRC" O="$OUT" ARCH=x86_64 -j"$(nproc)" "$@"
 }
 
-# kernel_configure FRAGMENT...: tinyconfig plus the fragments.  An unchanged result
-# keeps its file, so that nothing is rebuilt.
+# kernel_configure FRAGMENT...: tinyconfig plus the fragments, unless that is what is
+# there.  An unchanged result keeps its file, so that nothing is rebuilt.
 kernel_configure() {
+	local stamp
+	stamp=$(store_key "$@" "$("${CC:-gcc}" --version | head -n 1)")
+	! kernel_is_configured "$stamp" || return 0
 	mkdir -p "$OUT"
 	rm -f "$OUT"/.config.new "$OUT"/.config.new.old
 	kernel_make KCONFIG_CONFIG=.config.new tinyconfig
@@ -31,6 +34,14 @@ kernel_configure() {
 	kernel_check_config "$OUT/.config.new" "$@"
 	cmp -s "$OUT/.config.new" "$OUT/.config" || mv -- "$OUT/.config.new" "$OUT/.config"
 	kernel_make olddefconfig
+	echo "$stamp" >"$OUT/vmgen-configured"
+}
+
+# Nothing that decides about options has changed since: three runs of make saved.
+kernel_is_configured() {
+	local stamp=$OUT/vmgen-configured
+	[[ "$(cat "$stamp" 2>/dev/null)" = "$1" ]] &&
+		[[ -z $(find "$SRC" -name 'Kconfig*' -newer "$stamp" -print -quit) ]]
 }
 
 # An option that Kconfig dropped for a missing dependency would leave a test that

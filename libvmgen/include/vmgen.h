@@ -8,12 +8,14 @@
  *	if (vmgen_changed(&g))
  *		reseed();
  *
- * See vmgen_changed(3) and vmgen_begin(3).
+ * See vmgen_changed(3), vmgen_begin(3) and vmgen_once(3).
  */
 #ifndef VMGEN_H
 #define VMGEN_H
 
+#include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #ifndef __cplusplus
 #include <stdbool.h>
 #endif
@@ -40,11 +42,30 @@ typedef uint64_t vmgen_word __attribute__((__aligned__(8)));
  */
 typedef struct vmgen_guard {
 	const vmgen_word *epoch;
-	uint64_t reserved;
+	const vmgen_word *last;	/* the epoch that the reason is told against */
+	uint32_t reason;
+	uint32_t process;
 } vmgen_guard;
 
-/* One epoch as vmgen_begin() saw it.  0: the reseed failed. */
+/* One epoch as vmgen_begin() or vmgen_once_begin() saw it.  0: the reseed failed. */
 typedef uint64_t vmgen_epoch;
+
+/* Why a guard has reported its last change: bits. */
+#define VMGEN_REASON_FIRST	1u	/* first use, or vmgen_guard_init() */
+#define VMGEN_REASON_RESTORE	2u	/* the generation has changed */
+#define VMGEN_REASON_FORK	4u	/* a child that has not looked since fork() */
+#define VMGEN_REASON_UNKNOWN	8u	/* the counter was replaced, is gone, or unchecked */
+
+/*
+ * A state that threads share, and that exactly one of them reseeds in each epoch.
+ * Initialise it with VMGEN_ONCE_INIT or vmgen_once_init(), and do not look inside.
+ */
+typedef struct vmgen_once {
+	vmgen_guard guard;
+	vmgen_word owner;
+	uint32_t turn;
+	uint32_t waiting;
+} vmgen_once;
 
 enum vmgen_status {
 	VMGEN_ACTIVE = 0,	/* there is a counter, and it was just checked */
@@ -61,16 +82,49 @@ enum vmgen_status {
 /* fork() starts a new epoch too. */
 #define VMGEN_INFO_FORK			(UINT64_C(1) << 2)
 
+/* Where the counter comes from. */
+enum vmgen_backend {
+	VMGEN_BACKEND_NONE = 0,
+	VMGEN_BACKEND_VMGENCTR = 1,	/* /dev/vmgenctr */
+	VMGEN_BACKEND_VMCLOCK = 2,	/* /dev/vmclock0 */
+	VMGEN_BACKEND_SYSGENID = 3,	/* /dev/sysgenid */
+	VMGEN_BACKEND_UEVENT = 4,	/* a uevent of vmgenid, and no counter */
+	VMGEN_BACKEND_TEST = 5		/* vmgen_test_install() */
+};
+
 struct vmgen_info {
 	uint64_t generation;
 	uint64_t flags;
 	uint8_t instance_id[16];
-	uint64_t reserved[4];
+	uint32_t backend;	/* enum vmgen_backend */
+	uint32_t reserved32;
+	uint64_t reserved[3];
 };
 
 VMGEN_API int vmgen_open(void);
+VMGEN_API int vmgen_seal(void);
 VMGEN_API int vmgen_sync(struct vmgen_info *ret);
 VMGEN_API enum vmgen_status vmgen_status(void);
+VMGEN_API unsigned int vmgen_reason(const vmgen_guard *g);
+
+/* Go on although nobody vouches that the kernel has reseeded, or for a counter at all. */
+#define VMGEN_UNVERIFIED	1u
+
+VMGEN_API int vmgen_getrandom(void *buf, size_t size, unsigned int flags);
+VMGEN_API ssize_t vmgen_write(const vmgen_guard *g, vmgen_epoch e, int fd,
+			      const void *buf, size_t size);
+
+/* Waiting for a change: each watch has a file of its own, hence its own "seen". */
+typedef struct vmgen_watch vmgen_watch;
+typedef void vmgen_watch_fn(void *ctx, const struct vmgen_info *now);
+
+VMGEN_API int vmgen_watch_new(vmgen_watch **ret);
+VMGEN_API vmgen_watch *vmgen_watch_free(vmgen_watch *w);
+VMGEN_API int vmgen_watch_fd(const vmgen_watch *w);
+VMGEN_API int vmgen_watch_add(vmgen_watch *w, int order, vmgen_watch_fn *fn, void *ctx);
+VMGEN_API int vmgen_watch_remove(vmgen_watch *w, vmgen_watch_fn *fn, void *ctx);
+VMGEN_API int vmgen_watch_dispatch(vmgen_watch *w, struct vmgen_info *ret);
+VMGEN_API int vmgen_watch_wait(vmgen_watch *w, int timeout_ms, struct vmgen_info *ret);
 
 /* The rest of this file is what the inline functions need, and part of the ABI. */
 
@@ -90,12 +144,15 @@ VMGEN_API enum vmgen_status vmgen_status(void);
 /* A record that is never live: where guards start, so that first use is a change. */
 VMGEN_API extern const vmgen_word vmgen_never[VMGEN_RECORDS / 8 + 1];
 
-#define VMGEN_GUARD_INIT { vmgen_never, 0 }
+#define VMGEN_GUARD_INIT { vmgen_never, 0, 0, 0 }
+#define VMGEN_ONCE_INIT { VMGEN_GUARD_INIT, 0, 0, 0 }
 
 /* Cold: callers keep what follows a change out of the straight path. */
 VMGEN_API __attribute__((__cold__)) bool vmgen_changed_slow(vmgen_guard *g);
 VMGEN_API __attribute__((__cold__)) vmgen_epoch
 vmgen_begin_slow(vmgen_guard *g, int (*reseed)(void *ctx), void *ctx);
+VMGEN_API __attribute__((__cold__)) vmgen_epoch
+vmgen_once_slow(vmgen_once *o, int (*reseed)(void *ctx), void *ctx);
 
 static inline const vmgen_word *vmgen_live_word(const vmgen_word *record)
 {
@@ -125,8 +182,10 @@ static inline uint64_t vmgen_record(const vmgen_word *record)
 /* Make the next vmgen_changed() or vmgen_begin() report a change. */
 VMGEN_INLINE void vmgen_guard_init(vmgen_guard *g)
 {
+	g->last = 0;
+	g->reason = 0;
+	g->process = 0;
 	__atomic_store_n(&g->epoch, &vmgen_never[0], __ATOMIC_RELAXED);
-	g->reserved = 0;
 }
 
 /*
@@ -183,6 +242,33 @@ VMGEN_INLINE bool vmgen_retry(const vmgen_guard *g, vmgen_epoch e)
 	word = __atomic_load_n(vmgen_live_word(record), __ATOMIC_RELAXED);
 	__asm__ __volatile__("" : : : "memory");
 	return __builtin_expect(word != expected, 0);
+}
+
+static inline void vmgen_once_init(vmgen_once *o)
+{
+	vmgen_guard_init(&o->guard);
+	o->owner = 0;
+	o->turn = 0;
+	o->waiting = 0;
+}
+
+/*
+ * Acquire: pairs with the release store in vmgen_once_slow() by the thread that has
+ * reseeded, so that the state is the one that was made for this epoch.
+ */
+static inline vmgen_epoch vmgen_once_begin(vmgen_once *o, int (*reseed)(void *ctx),
+					  void *ctx)
+{
+	const vmgen_word *record = __atomic_load_n(&o->guard.epoch, __ATOMIC_ACQUIRE);
+
+	if (__builtin_expect(vmgen_is_live(record), 1))
+		return (uintptr_t)record;
+	return vmgen_once_slow(o, reseed, ctx);
+}
+
+static inline bool vmgen_once_retry(const vmgen_once *o, vmgen_epoch e)
+{
+	return vmgen_retry(&o->guard, e);
 }
 
 #ifdef __cplusplus

@@ -27,7 +27,7 @@ int main(int argc, char **argv)
 	int (*create)(unsigned), (*install)(int), (*bump)(int), n = 0;
 	void (*init)(void *);
 	_Bool (*changed)(void *), (*retry)(const void *, uint64_t);
-	uint64_t (*begin)(void *, int (*)(void *), void *), e, guard[2];
+	uint64_t (*begin)(void *, int (*)(void *), void *), e, guard[4];
 	int fd;
 
 	if (!lib || !get(lib, "vmgen_test_create", &create) ||

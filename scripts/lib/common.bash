@@ -144,7 +144,9 @@ step_interrupted() {
 		wait "$STEP_PID" 2>/dev/null || :
 	fi
 	say "interrupted; run the same command again to continue"
-	trap - "$1" EXIT
+	# What is to be done at the end is done, by bash, before the signal ends it.
+	STEP_RC=129
+	trap - "$1"
 	kill -"$1" $$
 }
 

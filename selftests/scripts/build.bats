@@ -1,0 +1,140 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+#
+# scripts/build interrupted, failing, and run twice at once.  The tree that it builds
+# is a kernel only in name, which waits in the middle of the build for as long as the
+# test wants.
+
+load helpers
+
+setup() {
+	make_copy
+	mkdir -p "$COPY/kernel/patches" "$COPY/selftests/vmgenctr" "$VMGEN_CACHE/src/toy"
+	echo 'toy linux-source-toy 1-1 sid' > "$COPY/kernel/base"
+	echo 'CONFIG_TOY=y' > "$COPY/Kconfig.frag"
+	: > "$COPY/selftests/vmgenctr/config"
+	make_tree "$VMGEN_CACHE/src/kernel-toy/1-1"
+	export GATE=$COPY/gate STARTED=$COPY/started
+}
+
+teardown() {
+	# Whoever still waits, ends.
+	rm -f -- "$GATE"
+	drop_copy
+}
+
+# Builds count themselves; each waits while the gate is there.
+make_tree() {
+	mkdir -p "$1/tools/testing/selftests"
+	cat > "$1/Makefile" <<-'END'
+		.RECIPEPREFIX = >
+		tinyconfig:
+		> @mkdir -p $(O) && : > $(O)/$(KCONFIG_CONFIG)
+		olddefconfig:
+		> @:
+		bzImage:
+		> @echo build >> $(STARTED)
+		> @mkdir -p $(O)/arch/x86/boot $(O)/usr/include/linux
+		> @echo half > $(O)/arch/x86/boot/bzImage
+		> @while test -e $(GATE); do sleep 0.1; done
+		> @! test -e $(GATE).fail
+		> @echo whole > $(O)/arch/x86/boot/bzImage
+		> @touch $(O)/System.map $(O)/usr/include/linux/toy.h
+		headers:
+		> @:
+	END
+	printf 'install:\n\t@mkdir -p %s\n' "\$(INSTALL_PATH)" > "$1/tools/testing/selftests/Makefile"
+}
+
+# Descriptors of bats are not for it, so that nothing outlives a failed test unseen.
+build() {
+	"$COPY/scripts/build" kernel toy 3>&-
+}
+
+builds() {
+	[[ ! -e $STARTED ]] || wc -l < "$STARTED"
+}
+
+has_built() {
+	[[ $(builds) -ge $1 ]]
+}
+
+is_whole() {
+	[[ $(cat "$1/bzImage") == whole ]]
+}
+
+store_is_empty() {
+	[[ -z $(ls -A "$VMGEN_CACHE/store") ]]
+}
+
+# Begin a build and stop in the middle of it.
+begin() {
+	touch "$GATE"
+	setsid "$COPY/scripts/build" kernel toy > "$COPY/out.$1" 2> "$COPY/err.$1" 3>&- &
+	eval "$1=\$!"
+}
+
+@test "build: a second run takes what the first has built" {
+	first=$(build)
+	is_whole "$first"
+	[[ $(build) == "$first" ]]
+	[[ $(builds) -eq 1 ]]
+}
+
+@test "build: interrupted, it says so, leaves nothing and starts again" {
+	begin one
+	eventually has_built 1
+	kill -TERM "$one"
+	status=0
+	wait "$one" || status=$?
+	[[ $status -eq 143 ]]
+	run cat "$COPY/err.one"
+	has 'interrupted; run the same command again to continue'
+	store_is_empty
+	rm "$GATE"
+	is_whole "$(build)"
+}
+
+@test "build: killed with all it started, the next one trusts nothing of it" {
+	begin one
+	eventually has_built 1
+	pkill -KILL -s "$one" || :
+	eventually test ! -e "/proc/$one"
+	[[ -z $(find "$VMGEN_CACHE/store" -mindepth 1 -not -name '.tmp.*' -not -path '*/.tmp.*') ]]
+	touch "$VMGEN_CACHE/work/kernel-toy/build-tiny/stale"
+	rm "$GATE"
+	run build
+	has 'an earlier run was interrupted here: starting build-tiny afresh'
+	[[ $status -eq 0 && ! -e $VMGEN_CACHE/work/kernel-toy/build-tiny/stale ]]
+	is_whole "$(build)"
+}
+
+@test "build: two at once build once" {
+	begin one
+	eventually has_built 1
+	begin two
+	eventually grep -q 'waiting for another build of kernel toy' "$COPY/err.two"
+	rm "$GATE"
+	wait "$one" "$two"
+	cmp "$COPY/out.one" "$COPY/out.two"
+	is_whole "$(cat "$COPY/out.two")"
+	[[ $(builds) -eq 1 ]]
+}
+
+@test "build: a failure is shown, and nothing is kept" {
+	touch "$GATE.fail"
+	run -1 build
+	has 'building kernel toy (tiny): failed'
+	store_is_empty
+	rm "$GATE.fail"
+	is_whole "$(build)"
+}
+
+@test "build: a changed configuration is another result" {
+	first=$(build)
+	echo 'CONFIG_MORE=y' >> "$COPY/Kconfig.frag"
+	second=$(build)
+	[[ $first != "$second" ]]
+	grep -qx CONFIG_MORE=y "$second/config"
+	! grep -qx CONFIG_MORE=y "$first/config"
+}

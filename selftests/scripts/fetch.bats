@@ -1,0 +1,46 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+#
+# scripts/fetch where the sources cannot be had.
+
+load helpers
+
+setup() {
+	make_copy
+	mkdir "$COPY/kernel"
+	cp "$BATS_TEST_DIRNAME/../../kernel/base" "$COPY/kernel"
+}
+
+teardown() {
+	drop_copy
+}
+
+# Nothing that looks like a source, whole or half.
+nothing_fetched() {
+	[[ -z $(find "$VMGEN_CACHE/src" -mindepth 2 -not -name '.tmp.*' 2> /dev/null) ]]
+}
+
+@test "fetch: without a network, it says what to do and leaves nothing" {
+	VMGEN_MIRROR=http://127.0.0.1:9/debian run -1 "$COPY/scripts/fetch" kernel
+	has 'is this machine connected to the network'
+	has 'then run the same command again'
+	nothing_fetched
+}
+
+@test "fetch: what a killed run left is not taken for a source" {
+	mkdir -p "$VMGEN_CACHE/src/kernel-7.3/.tmp.killed/tree"
+	touch "$VMGEN_CACHE/src/kernel-7.3/.tmp.killed/tree/Makefile"
+	VMGEN_MIRROR=http://127.0.0.1:9/debian run -1 "$COPY/scripts/fetch" kernel 7.3
+	nothing_fetched
+	[[ ! -e $VMGEN_CACHE/src/kernel-7.3/.tmp.killed ]]
+}
+
+@test "fetch: an unknown base is refused with the known ones" {
+	run -2 "$COPY/scripts/fetch" kernel 1.0
+	has 'known: 7.3 6.12'
+}
+
+@test "fetch: a cache that nobody can write to is refused" {
+	VMGEN_CACHE=/proc/vmgen run -1 "$COPY/scripts/fetch" kernel
+	has 'set VMGEN_CACHE to a folder that you can write to'
+}

@@ -67,11 +67,11 @@ store_is_empty() {
 	[[ -z $(ls -A "$VMGEN_CACHE/store") ]]
 }
 
-# Begin a build and stop in the middle of it.
+# begin NAME: a build that waits in the middle; its process is PID.
 begin() {
 	touch "$GATE"
 	setsid "$COPY/scripts/build" kernel toy > "$COPY/out.$1" 2> "$COPY/err.$1" 3>&- &
-	eval "$1=\$!"
+	PID=$!
 }
 
 @test "build: a second run takes what the first has built" {
@@ -83,6 +83,7 @@ begin() {
 
 @test "build: interrupted, it says so, leaves nothing and starts again" {
 	begin one
+	one=$PID
 	eventually has_built 1
 	kill -TERM "$one"
 	status=0
@@ -97,6 +98,7 @@ begin() {
 
 @test "build: killed with all it started, the next one trusts nothing of it" {
 	begin one
+	one=$PID
 	eventually has_built 1
 	pkill -KILL -s "$one" || :
 	eventually test ! -e "/proc/$one"
@@ -111,8 +113,10 @@ begin() {
 
 @test "build: two at once build once" {
 	begin one
+	one=$PID
 	eventually has_built 1
 	begin two
+	two=$PID
 	eventually grep -q 'waiting for another build of kernel toy' "$COPY/err.two"
 	rm "$GATE"
 	wait "$one" "$two"
@@ -136,5 +140,5 @@ begin() {
 	second=$(build)
 	[[ $first != "$second" ]]
 	grep -qx CONFIG_MORE=y "$second/config"
-	! grep -qx CONFIG_MORE=y "$first/config"
+	run ! grep -qx CONFIG_MORE=y "$first/config"
 }

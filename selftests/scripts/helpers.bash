@@ -19,6 +19,7 @@ drop_copy() {
 
 # has TEXT: somewhere in $output
 has() {
+	# shellcheck disable=SC2154 # set by run
 	[[ $output == *"$1"* ]] || {
 		echo "missing: $1"
 		echo "$output"

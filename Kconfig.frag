@@ -98,5 +98,10 @@ CONFIG_KUNIT=y
 # Its neighbour: vmclock comes by default where there is one (Linux 6.13)
 CONFIG_PTP_1588_CLOCK=y
 
+# systemd-udevd
+CONFIG_CGROUPS=y
+CONFIG_FHANDLE=y
+CONFIG_INOTIFY_USER=y
+
 # Crafted ACPI tables from the initramfs
 CONFIG_ACPI_TABLE_UPGRADE=y

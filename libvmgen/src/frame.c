@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /* The memory of a source.  See struct source in lib.h for what is where. */
-#include <stdbool.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "lib.h"
 
 #define FRAME_PAGES	4
+
+_Static_assert(sizeof(struct source) <= VMGEN_RECORDS, "a source is one page");
 
 size_t vmgen_page_size(void)
 {
@@ -17,7 +18,7 @@ size_t vmgen_page_size(void)
  * An emulator that does not know MADV_WIPEONFORK may say that it succeeded; it
  * then says so for advice that does not exist, too.
  */
-static bool wipe_on_fork(void *addr, size_t size)
+bool vmgen_wipe_on_fork(void *addr, size_t size)
 {
 	return madvise(addr, size, -1) < 0 &&
 	       madvise(addr, size, MADV_WIPEONFORK) == 0;
@@ -38,7 +39,7 @@ int vmgen_frame_new(const struct backend *ops, struct source **ret)
 	s->ops = ops;
 	s->generation = base + 2 * page;
 	s->status = base + 3 * page;
-	if (wipe_on_fork(base + page, page))
+	if (vmgen_wipe_on_fork(base + page, page))
 		s->flags |= VMGEN_INFO_FORK;
 	*ret = s;
 	return 0;

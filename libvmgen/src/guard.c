@@ -2,13 +2,8 @@
 /* What a guard does when its epoch is not the live one. */
 #include "lib.h"
 
-/*
- * All records share the live word at the end, which is 0.  The first record is 0 and
- * never live; the second is 0 + 1 and always live, for what nobody could check.
- */
-#define UNCHECKED	(VMGEN_STRIDE / 8)
 const vmgen_word vmgen_never[VMGEN_RECORDS / 8 + 1]
-	__attribute__((__aligned__(VMGEN_RECORDS))) = { [UNCHECKED] = 1 };
+	__attribute__((__aligned__(VMGEN_RECORDS))) = { [VMGEN_STRIDE / 8] = 1 };
 
 /* A process that runs out of records in every attempt forks or is restored as fast. */
 #define EPOCH_TRIES	4
@@ -58,6 +53,9 @@ bool vmgen_changed_slow(vmgen_guard *g)
 {
 	const vmgen_word *record = epoch_now();
 
+	vmgen_reason_note(g, record);
+	if (!record)
+		g->last = VMGEN_UNCHECKED;
 	guard_set(g, record ? record : vmgen_never);
 	return true;
 }
@@ -73,13 +71,16 @@ vmgen_epoch vmgen_begin_slow(vmgen_guard *g, int (*reseed)(void *ctx), void *ctx
 {
 	const vmgen_word *record;
 
-	guard_set(g, vmgen_never);
 	do {
 		record = epoch_now();
+		vmgen_reason_note(g, record);
+		guard_set(g, vmgen_never);
 		if (reseed(ctx) < 0)
 			return 0;
-		if (!record)
-			return (uintptr_t)(vmgen_never + UNCHECKED);
+		if (!record) {
+			g->last = VMGEN_UNCHECKED;
+			return (uintptr_t)VMGEN_UNCHECKED;
+		}
 	} while (!vmgen_is_live(record));
 	guard_set(g, record);
 	return (uintptr_t)record;

@@ -4,6 +4,7 @@
 #define VMGEN_LIB_H
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -59,16 +60,38 @@ struct source {
 	uint32_t used;		/* records handed out */
 	uint64_t flags;		/* VMGEN_INFO_FORK */
 	vmgen_word *live;	/* newest record */
+	/* The live word of each record's epoch, which fork() and retiring leave alone. */
+	vmgen_word words[VMGEN_RECORDS / VMGEN_STRIDE];
 };
 
 /* frame.c */
 int vmgen_frame_new(const struct backend *ops, struct source **ret);
 void vmgen_frame_free(struct source *s);
 size_t vmgen_page_size(void);
+bool vmgen_wipe_on_fork(void *addr, size_t size);
+
+/* guard.c */
+/*
+ * All records of vmgen_never share the live word at the end, which is 0.  The first
+ * record is 0 and never live; this one is 0 + 1 and always live, for what nobody
+ * could check.
+ */
+#define VMGEN_UNCHECKED	(&vmgen_never[VMGEN_STRIDE / 8])
+
+/* process.c */
+uint32_t vmgen_process(void);
+
+/* reason.c */
+void vmgen_reason_note(vmgen_guard *g, const vmgen_word *record);
 
 /* record.c */
 const vmgen_word *vmgen_record_get(struct source *s, uint64_t word);
+const struct source *vmgen_record_source(const vmgen_word *record);
+uint64_t vmgen_record_word(const vmgen_word *record);
 void vmgen_record_retire(struct source *s);
+
+/* seal.c */
+bool vmgen_sealed(void);
 
 /* source.c */
 int vmgen_source_sync(struct reading *ret);
@@ -76,6 +99,7 @@ int vmgen_source_renew(struct source *s);
 int vmgen_source_force(const struct backend *ops);
 int vmgen_source_fd(const struct source *s);
 struct source *vmgen_source_current(void);
+bool vmgen_source_alike(const struct source *a, const struct source *b);
 
 /* page.c */
 struct page {
@@ -94,6 +118,7 @@ int vmgenctr_sync(struct source *s, struct reading *ret);
 int vmgen_sys_open(const char *path);
 int vmgen_sys_close(int fd);
 ssize_t vmgen_sys_read(int fd, void *buf, size_t size);
+uint32_t vmgen_sys_pid(void);
 
 static inline uint64_t vmgen_source_word(const struct source *s)
 {

@@ -4,8 +4,6 @@
  * twice, because a guard that has slept since its first use would then take the
  * new epoch for its own.
  */
-#include <stdbool.h>
-
 #include "lib.h"
 
 #define RECORDS		(VMGEN_RECORDS / VMGEN_STRIDE)
@@ -14,6 +12,11 @@ static vmgen_word *record_at(const struct source *s, uint32_t i)
 {
 	return (vmgen_word *)(s->generation - VMGEN_RECORDS + i * VMGEN_STRIDE +
 			      s->ops->word);
+}
+
+static uint32_t record_index(const vmgen_word *record)
+{
+	return (uint32_t)((uintptr_t)record % VMGEN_RECORDS / VMGEN_STRIDE);
 }
 
 static vmgen_word *record_claim(struct source *s)
@@ -34,6 +37,7 @@ static vmgen_word *record_claim(struct source *s)
  */
 static bool record_write(struct source *s, vmgen_word *record, uint64_t word)
 {
+	__atomic_store_n(&s->words[record_index(record)], word, __ATOMIC_RELAXED);
 	__atomic_store_n(record, word + 1, __ATOMIC_SEQ_CST);
 	if (vmgen_source_current() == s)
 		return true;
@@ -60,6 +64,22 @@ const vmgen_word *vmgen_record_get(struct source *s, uint64_t word)
 	__atomic_compare_exchange_n(&s->live, &live, record, false,
 				    __ATOMIC_RELEASE, __ATOMIC_RELAXED);
 	return record;
+}
+
+/* Of any record but those of vmgen_never. */
+const struct source *vmgen_record_source(const vmgen_word *record)
+{
+	size_t page = vmgen_page_size();
+
+	return (const struct source *)(((uintptr_t)record & ~(page - 1)) - page);
+}
+
+/* What the live word was, also after the record itself is zero. */
+uint64_t vmgen_record_word(const vmgen_word *record)
+{
+	const struct source *s = vmgen_record_source(record);
+
+	return __atomic_load_n(&s->words[record_index(record)], __ATOMIC_RELAXED);
 }
 
 /* Make every guard that has seen an epoch of this source see a change. */

@@ -37,11 +37,20 @@ int vmgen_source_fd(const struct source *s)
 	int fd = __atomic_load_n(&s->fd, __ATOMIC_RELAXED);
 	struct stat st;
 
+	if (fd >= 0 && vmgen_sealed())
+		return fd;
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -EBADF;
 	if (st.st_dev != s->dev || st.st_ino != s->ino || st.st_rdev != s->rdev)
 		return -EBADF;
 	return fd;
+}
+
+/* Opened from the same file: the generations of both can be compared. */
+bool vmgen_source_alike(const struct source *a, const struct source *b)
+{
+	return a == b || (a->ops == b->ops && a->dev == b->dev &&
+			  a->ino == b->ino && a->rdev == b->rdev);
 }
 
 static int source_identify(struct source *s, int fd)
@@ -182,8 +191,11 @@ static bool is_none(const struct source *s)
 int vmgen_source_renew(struct source *s)
 {
 	struct source *new;
-	int r = source_probe(&new);
+	int r;
 
+	if (vmgen_sealed())
+		return -EPERM;
+	r = source_probe(&new);
 	if (is_absent(r) && is_none(s))
 		r = source_none(r, &new);
 	if (r < 0)
@@ -215,7 +227,7 @@ static int source_get(struct source **ret)
 
 	if (!s)
 		r = vmgen_source_renew(NULL);
-	else if (is_none(s))
+	else if (is_none(s) && !vmgen_sealed())
 		r = source_reprobe(s);
 	if (r < 0)
 		return r;
@@ -240,7 +252,7 @@ int vmgen_source_sync(struct reading *ret)
 		ret->source = s;
 		r = s->ops->sync(s, ret);
 		ret->info.flags |= s->flags;
-		if (is_none(s) || (r != -ENODEV && r != -EBADF))
+		if (is_none(s) || vmgen_sealed() || (r != -ENODEV && r != -EBADF))
 			return r;
 		r = vmgen_source_renew(s);
 		if (r < 0)

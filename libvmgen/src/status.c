@@ -8,6 +8,9 @@ int vmgen_sync(struct vmgen_info *ret)
 	int saved = errno;
 	int r = vmgen_source_sync(&now);
 
+	/* No record is left for this generation, and there is no way to get more. */
+	if (r == 0 && vmgen_sealed() && !vmgen_record_get(now.source, now.word))
+		r = -ENOSPC;
 	if (r == 0 && ret)
 		*ret = now.info;
 	errno = saved;
@@ -16,6 +19,8 @@ int vmgen_sync(struct vmgen_info *ret)
 
 int vmgen_open(void)
 {
+	/* It is mapped at first use, which may be in a sandbox. */
+	(void)vmgen_process();
 	return vmgen_sync(NULL);
 }
 

@@ -22,6 +22,11 @@ int vmgen_sys_close(int fd)
 	return syscall(SYS_close, fd) < 0 ? -errno : 0;
 }
 
+uint32_t vmgen_sys_pid(void)
+{
+	return (uint32_t)syscall(SYS_getpid);
+}
+
 ssize_t vmgen_sys_read(int fd, void *buf, size_t size)
 {
 	long r = syscall(SYS_read, fd, buf, size);

@@ -20,7 +20,7 @@ static const vmgen_word *epoch_try(void)
 
 	for (i = 0; i < EPOCH_TRIES; i++) {
 		r = vmgen_source_sync(&now);
-		if (r < 0 && (!now.source || now.source->ops != &vmgen_backend_none))
+		if (r < 0 && (!now.source || !now.source->ops->blind))
 			return NULL;
 		record = vmgen_record_get(now.source, now.word);
 		if (record)

@@ -14,6 +14,7 @@
 struct vmgenctr_info;
 struct vmgenctr_generation_page;
 struct vmgenctr_status_page;
+struct msghdr;
 struct source;
 
 /* What a backend has just checked: the live word, raw as in the page, and the rest. */
@@ -29,6 +30,9 @@ struct reading {
  * safe in a signal handler and against itself: no locks, no allocation.
  */
 struct backend {
+	uint32_t id;		/* enum vmgen_backend */
+	bool blind;		/* there is no counter: fork() and uevents end an epoch */
+	bool reads;		/* sync() needs the descriptor, not only the mapping */
 	size_t word;		/* offset of the live generation in its page */
 	int (*open)(void);	/* a new descriptor, close-on-exec */
 	int (*map)(struct source *s, int fd);
@@ -37,14 +41,16 @@ struct backend {
 };
 
 extern const struct backend vmgen_backend_vmgenctr;
-extern const struct backend vmgen_backend_test;
+extern const struct backend vmgen_backend_vmclock;
+extern const struct backend vmgen_backend_sysgenid;
+extern const struct backend vmgen_backend_uevent;
 extern const struct backend vmgen_backend_none;
 
 /*
  * One mapped counter.  It is the first page of its own frame, which stays mapped
  * for the life of the process because guards point into it:
  *
- *	source | records | generation page | status page
+ *	source | records | generation page | status page | pages for tests
  *
  * Once published, only fd, error, used, live and the records change.
  */
@@ -56,7 +62,8 @@ struct source {
 	int fd;
 	dev_t dev, rdev;	/* what fd was when we opened it */
 	ino_t ino;
-	int error;		/* backend none: why there is no other */
+	int error;		/* of a blind one: why there is no counter */
+	bool announced;		/* uevent: it is known that the kernel sends them */
 	uint32_t used;		/* records handed out */
 	uint64_t flags;		/* VMGEN_INFO_FORK */
 	vmgen_word *live;	/* newest record */
@@ -101,6 +108,14 @@ int vmgen_source_fd(const struct source *s);
 struct source *vmgen_source_current(void);
 bool vmgen_source_alike(const struct source *a, const struct source *b);
 
+/* probe.c */
+bool vmgen_is_absent(int error);
+int vmgen_probe_list(const struct backend *const *list, size_t n, struct source **ret);
+int vmgen_probe(struct source **ret);
+int vmgen_probe_uevent(int error, struct source **ret);
+int vmgen_probe_blind(int error, struct source **ret);
+const struct backend *vmgen_probe_force(const struct backend *ops);
+
 /* page.c */
 struct page {
 	uint64_t generation;
@@ -110,14 +125,27 @@ int vmgen_page_generation(const struct vmgenctr_generation_page *p, struct page 
 int vmgen_page_status(const struct vmgenctr_status_page *p, uint64_t generation,
 		      struct vmgen_info *ret);
 
-/* vmgenctr.c, shared with the test backend */
+/* vmgenctr.c, vmclock.c, sysgenid.c: also for the test backend and the fuzzers */
 int vmgenctr_map(struct source *s, int fd);
 int vmgenctr_sync(struct source *s, struct reading *ret);
+int vmgen_vmclock_page(const void *at, struct page *ret);
+int vmgen_vmclock_map(struct source *s, int fd);
+int vmgen_vmclock_sync(struct source *s, struct reading *ret);
+int vmgen_sysgenid_word(uint64_t word, struct page *ret);
+int vmgen_sysgenid_map(struct source *s, int fd);
+int vmgen_sysgenid_sync(struct source *s, struct reading *ret);
+
+/* uevent.c */
+int vmgen_uevent_open(void);
+int vmgen_uevent_receive(int fd, uint64_t *seqnum);
+void vmgen_uevent_seen(uint64_t seqnum);
+bool vmgen_uevent_parse(const char *message, size_t size, uint64_t *seqnum);
 
 /* sys.c */
 int vmgen_sys_open(const char *path);
 int vmgen_sys_close(int fd);
 ssize_t vmgen_sys_read(int fd, void *buf, size_t size);
+ssize_t vmgen_sys_recvmsg(int fd, struct msghdr *msg, int flags);
 uint32_t vmgen_sys_pid(void);
 
 static inline uint64_t vmgen_source_word(const struct source *s)

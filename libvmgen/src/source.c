@@ -16,12 +16,6 @@
 #define RENEW_TRIES	4
 
 static struct source *current;
-static const struct backend *forced;
-
-/* In the order of preference. */
-static const struct backend *const backends[] = {
-	&vmgen_backend_vmgenctr,
-};
 
 struct source *vmgen_source_current(void)
 {
@@ -53,19 +47,6 @@ bool vmgen_source_alike(const struct source *a, const struct source *b)
 			  a->ino == b->ino && a->rdev == b->rdev);
 }
 
-static int source_identify(struct source *s, int fd)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	s->fd = fd;
-	s->dev = st.st_dev;
-	s->ino = st.st_ino;
-	s->rdev = st.st_rdev;
-	return 0;
-}
-
 static void source_close(struct source *s)
 {
 	int fd = vmgen_source_fd(s);
@@ -81,78 +62,6 @@ static void source_disown(struct source *s, int fd)
 	if (s && __atomic_load_n(&s->fd, __ATOMIC_RELAXED) == fd)
 		__atomic_store_n(&s->fd, -1, __ATOMIC_RELAXED);
 }
-
-static int source_new(const struct backend *ops, struct source **ret)
-{
-	struct source *s = NULL;
-	int fd, r;
-
-	fd = ops->open();
-	if (fd < 0)
-		return fd;
-	r = vmgen_frame_new(ops, &s);
-	if (r == 0)
-		r = source_identify(s, fd);
-	if (r == 0)
-		r = ops->map(s, fd);
-	if (r < 0)
-		goto err;
-	*ret = s;
-	return 0;
-err:
-	vmgen_frame_free(s);
-	vmgen_sys_close(fd);
-	return r;
-}
-
-/* There is no counter for this process, as opposed to: we could not find out. */
-static bool is_absent(int error)
-{
-	return error == -ENOENT || error == -ENXIO || error == -ENODEV ||
-	       error == -EACCES || error == -EPERM;
-}
-
-/* The first that works; else the first error that says more than "no such file". */
-static int source_probe(struct source **ret)
-{
-	const struct backend *only = __atomic_load_n(&forced, __ATOMIC_ACQUIRE);
-	int error = -ENOENT;
-	size_t i;
-	int r;
-
-	if (only)
-		return source_new(only, ret);
-	for (i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
-		r = source_new(backends[i], ret);
-		if (r == 0)
-			return 0;
-		if (error == -ENOENT)
-			error = r;
-	}
-	return error;
-}
-
-/* Stands for "no counter": a page that never changes, and records that fork() wipes. */
-static int source_none(int error, struct source **ret)
-{
-	int r = vmgen_frame_new(&vmgen_backend_none, ret);
-
-	if (r < 0)
-		return r;
-	(*ret)->fd = -1;
-	(*ret)->error = error;
-	return 0;
-}
-
-static int none_sync(struct source *s, struct reading *ret)
-{
-	ret->word = 0;
-	return __atomic_load_n(&s->error, __ATOMIC_RELAXED);
-}
-
-const struct backend vmgen_backend_none = {
-	.sync = none_sync,
-};
 
 static void source_discard(struct source *s)
 {
@@ -182,9 +91,9 @@ static bool source_publish(struct source *old, struct source *new)
 	return true;
 }
 
-static bool is_none(const struct source *s)
+static bool is_blind(const struct source *s)
 {
-	return !s || s->ops == &vmgen_backend_none;
+	return !s || s->ops->blind;
 }
 
 /* Replace @s, but never a counter by none: its guards could not tell any more. */
@@ -195,28 +104,32 @@ int vmgen_source_renew(struct source *s)
 
 	if (vmgen_sealed())
 		return -EPERM;
-	r = source_probe(&new);
-	if (is_absent(r) && is_none(s))
-		r = source_none(r, &new);
+	r = vmgen_probe(&new);
+	if (vmgen_is_absent(r) && is_blind(s))
+		r = vmgen_probe_blind(r, &new);
 	if (r < 0)
 		return r;
 	source_publish(s, new);
 	return 0;
 }
 
-/* Devices may come late: without one, look again. */
-static int source_reprobe(struct source *none)
+/*
+ * Devices may come late: without a counter, look again.  A driver that only notifies
+ * may, too.
+ */
+static int source_reprobe(struct source *blind)
 {
 	struct source *new;
-	int r = source_probe(&new);
+	int r = vmgen_probe(&new);
 
-	if (is_absent(r)) {
-		__atomic_store_n(&none->error, r, __ATOMIC_RELAXED);
-		return 0;
-	}
-	if (r < 0)
+	if (vmgen_is_absent(r)) {
+		__atomic_store_n(&blind->error, r, __ATOMIC_RELAXED);
+		if (blind->ops != &vmgen_backend_none || vmgen_probe_uevent(r, &new) < 0)
+			return 0;
+	} else if (r < 0) {
 		return r;
-	source_publish(none, new);
+	}
+	source_publish(blind, new);
 	return 0;
 }
 
@@ -227,12 +140,18 @@ static int source_get(struct source **ret)
 
 	if (!s)
 		r = vmgen_source_renew(NULL);
-	else if (is_none(s) && !vmgen_sealed())
+	else if (is_blind(s) && !vmgen_sealed())
 		r = source_reprobe(s);
 	if (r < 0)
 		return r;
 	*ret = vmgen_source_current();
 	return 0;
+}
+
+/* Its device or its descriptor is.  Without a counter, an error tells what is missing. */
+static bool is_gone(const struct source *s, int error)
+{
+	return error == -EBADF || (error == -ENODEV && !s->ops->blind);
 }
 
 /*
@@ -252,7 +171,8 @@ int vmgen_source_sync(struct reading *ret)
 		ret->source = s;
 		r = s->ops->sync(s, ret);
 		ret->info.flags |= s->flags;
-		if (is_none(s) || vmgen_sealed() || (r != -ENODEV && r != -EBADF))
+		ret->info.backend = s->ops->id;
+		if (vmgen_sealed() || !is_gone(s, r))
 			return r;
 		r = vmgen_source_renew(s);
 		if (r < 0)
@@ -264,18 +184,17 @@ int vmgen_source_sync(struct reading *ret)
 /* Probe nothing but @ops from now on, or the real devices again if it is NULL. */
 int vmgen_source_force(const struct backend *ops)
 {
-	const struct backend *before = __atomic_exchange_n(&forced, ops,
-							   __ATOMIC_ACQ_REL);
+	const struct backend *before = vmgen_probe_force(ops);
 	struct source *old, *new;
 	int r;
 
 	do {
 		old = vmgen_source_current();
-		r = source_probe(&new);
-		if (is_absent(r))
-			r = source_none(r, &new);
+		r = vmgen_probe(&new);
+		if (vmgen_is_absent(r))
+			r = vmgen_probe_blind(r, &new);
 		if (r < 0) {
-			__atomic_store_n(&forced, before, __ATOMIC_RELEASE);
+			vmgen_probe_force(before);
 			return r;
 		}
 	} while (!source_publish(old, new));

@@ -29,6 +29,8 @@ enum vmgen_status vmgen_status(void)
 	switch (vmgen_sync(NULL)) {
 	case 0:
 		return VMGEN_ACTIVE;
+	case -ENODATA:
+		return VMGEN_NOTIFY_ONLY;
 	case -ENOENT:
 	case -ENXIO:
 	case -ENODEV:

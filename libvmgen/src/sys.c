@@ -33,3 +33,10 @@ ssize_t vmgen_sys_read(int fd, void *buf, size_t size)
 
 	return r < 0 ? -errno : r;
 }
+
+ssize_t vmgen_sys_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	long r = syscall(SYS_recvmsg, fd, msg, flags);
+
+	return r < 0 ? -errno : r;
+}

@@ -120,6 +120,8 @@ int vmgenctr_sync(struct source *s, struct reading *ret)
 }
 
 const struct backend vmgen_backend_vmgenctr = {
+	.id = VMGEN_BACKEND_VMGENCTR,
+	.reads = true,
 	.word = offsetof(struct vmgenctr_generation_page, generation),
 	.open = device_open,
 	.map = vmgenctr_map,

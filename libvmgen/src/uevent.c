@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * The uevent that the vmgenid driver sends once the kernel has reseeded: that of
+ * Linux 6.8, and that of the driver with /dev/vmgenctr.  It comes late, and only to
+ * those who read it.
+ *
+ * Its live word is in memory that is shared with forked processes, as the socket is:
+ * it holds the sequence number of the newest uevent that one of them has read.
+ */
+#include <linux/filter.h>
+#include <linux/netlink.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib.h"
+
+#define KERNEL_GROUP	1	/* group 2 is udevd's */
+/* The kernel's own limit; that of vmgenid is a tenth of it. */
+#define MESSAGE_MAX	2048
+/* So many in a row, and the rest the next time. */
+#define DRAIN_MAX	1024
+
+/* Of our own driver it is known that it sends them; of others, when one has come. */
+#define DRIVER		"/sys/class/misc/vmgenctr"
+
+static const char *const drivers[] = {
+	DRIVER, "/sys/bus/acpi/drivers/vmgenid", "/sys/bus/platform/drivers/vmgenid",
+};
+
+/* Else every uevent of the machine waits in a queue that nobody may ever read. */
+static int keep_changes(int fd)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x6368616e, 0, 3), /* "chan" */
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 4),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x6765402f, 0, 1), /* "ge@/" */
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	struct sock_fprog program = { sizeof(filter) / sizeof(filter[0]), filter };
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+}
+
+int vmgen_uevent_open(void)
+{
+	struct sockaddr_nl group = { .nl_family = AF_NETLINK, .nl_groups = KERNEL_GROUP };
+	int fd, on = 1, r;
+
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		    NETLINK_KOBJECT_UEVENT);
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) == 0 &&
+	    keep_changes(fd) == 0 &&
+	    bind(fd, (struct sockaddr *)&group, sizeof(group)) == 0)
+		return fd;
+	r = -errno;
+	vmgen_sys_close(fd);
+	return r;
+}
+
+/* The kernel has neither a port nor a process; its user id depends on who looks. */
+static bool from_kernel(struct msghdr *msg)
+{
+	const struct sockaddr_nl *from = msg->msg_name;
+	struct cmsghdr *c = CMSG_FIRSTHDR(msg);
+	struct ucred cred;
+
+	if (msg->msg_namelen != sizeof(*from) || from->nl_family != AF_NETLINK ||
+	    from->nl_pid != 0 || from->nl_groups != KERNEL_GROUP)
+		return false;
+	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_CREDENTIALS ||
+	    c->cmsg_len != CMSG_LEN(sizeof(cred)))
+		return false;
+	memcpy(&cred, CMSG_DATA(c), sizeof(cred));
+	return cred.pid == 0;
+}
+
+/* Decimal, and neither 0 nor so large that a record cannot hold it. */
+static bool parse_number(const char *s, uint64_t *ret)
+{
+	uint64_t n = 0;
+
+	for (; *s; s++) {
+		if (*s < '0' || *s > '9' || n > (UINT64_MAX - 10) / 10)
+			return false;
+		n = n * 10 + (uint64_t)(*s - '0');
+	}
+	*ret = n;
+	return n > 0;
+}
+
+/*
+ * "change@/devices/...", then fields such as "SEQNUM=7", each ended by a zero byte.
+ * Does it say that the machine has a new id?  Only then is *seqnum written.
+ */
+bool vmgen_uevent_parse(const char *message, size_t size, uint64_t *seqnum)
+{
+	const char *field, *end = message + size;
+	bool change = false;
+	uint64_t n = 0;
+
+	if (!size || end[-1] || strncmp(message, "change@/", 8))
+		return false;
+	for (field = message; field < end; field += strlen(field) + 1) {
+		if (!strcmp(field, "NEW_VMGENID=1"))
+			change = true;
+		else if (!strncmp(field, "SEQNUM=", 7) && !parse_number(field + 7, &n))
+			return false;
+	}
+	if (!change || !n)
+		return false;
+	*seqnum = n;
+	return true;
+}
+
+/*
+ * 1: a new id, and *seqnum is written; 0: a message of no concern; -EAGAIN: there is
+ * none; -ENOBUFS: some were lost
+ */
+int vmgen_uevent_receive(int fd, uint64_t *seqnum)
+{
+	union {
+		char space[CMSG_SPACE(sizeof(struct ucred))];
+		struct cmsghdr aligned;
+	} control;
+	char message[MESSAGE_MAX];
+	struct iovec iov = { message, sizeof(message) };
+	struct sockaddr_nl from;
+	struct msghdr msg = {
+		.msg_name = &from, .msg_namelen = sizeof(from),
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = &control, .msg_controllen = sizeof(control),
+	};
+	ssize_t n = vmgen_sys_recvmsg(fd, &msg, MSG_DONTWAIT);
+
+	if (n < 0)
+		return (int)n;
+	if ((msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) || !from_kernel(&msg))
+		return 0;
+	return vmgen_uevent_parse(message, (size_t)n, seqnum);
+}
+
+/* Several may read one and the same uevent: the largest number counts, and once. */
+static void word_raise(struct source *s, uint64_t seqnum)
+{
+	vmgen_word *word = (vmgen_word *)s->generation;
+	uint64_t old = __atomic_load_n(word, __ATOMIC_RELAXED);
+
+	while (old < seqnum)
+		if (__atomic_compare_exchange_n(word, &old, seqnum, false,
+						__ATOMIC_RELEASE, __ATOMIC_RELAXED))
+			return;
+}
+
+void vmgen_uevent_seen(uint64_t seqnum)
+{
+	struct source *s = vmgen_source_current();
+
+	if (s && s->ops == &vmgen_backend_uevent)
+		word_raise(s, seqnum);
+}
+
+/*
+ * A sealed process may only read(), which does not tell the sender.  A message to that
+ * group takes privileges, and a wrong one costs no more than a reseed.
+ */
+static int receive_sealed(int fd, uint64_t *seqnum)
+{
+	char message[MESSAGE_MAX];
+	ssize_t n = vmgen_sys_read(fd, message, sizeof(message));
+
+	return n < 0 ? (int)n : vmgen_uevent_parse(message, (size_t)n, seqnum);
+}
+
+/* Of a socket that has lost a message nobody knows what it lost: it is replaced. */
+static int drain(struct source *s, int fd)
+{
+	uint64_t seqnum;
+	int i, r;
+
+	for (i = 0; i < DRAIN_MAX; i++) {
+		r = vmgen_sealed() ? receive_sealed(fd, &seqnum) :
+		    vmgen_uevent_receive(fd, &seqnum);
+		if (r < 0)
+			return r == -EAGAIN ? 0 : -EBADF;
+		if (r)
+			word_raise(s, seqnum);
+	}
+	return 0;
+}
+
+static int uevent_open(void)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
+		if (access(drivers[i], F_OK) == 0)
+			return vmgen_uevent_open();
+	return -ENOENT;
+}
+
+static int uevent_map(struct source *s, int fd)
+{
+	void *p = mmap(s->generation, vmgen_page_size(), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+
+	(void)fd;
+	s->announced = access(DRIVER, F_OK) == 0;
+	return p == MAP_FAILED ? -errno : 0;
+}
+
+/* Never 0: there is nothing that could be checked. */
+static int uevent_sync(struct source *s, struct reading *ret)
+{
+	int fd = vmgen_source_fd(s), r;
+
+	r = fd < 0 ? fd : drain(s, fd);
+	ret->word = vmgen_source_word(s);
+	if (r < 0)
+		return r;
+	return s->announced || ret->word ? -ENODATA :
+	       __atomic_load_n(&s->error, __ATOMIC_RELAXED);
+}
+
+const struct backend vmgen_backend_uevent = {
+	.id = VMGEN_BACKEND_UEVENT,
+	.blind = true,
+	.reads = true,
+	.open = uevent_open,
+	.map = uevent_map,
+	.sync = uevent_sync,
+};

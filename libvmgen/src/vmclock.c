@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * /dev/vmclock0, where the hypervisor fills the counter of Linux 7.0 and later.  The
+ * page is the whole interface: the driver does not know the generation, and nothing
+ * tells when the kernel has reseeded.
+ */
+#include <endian.h>
+#include <stdbool.h>
+#include <sys/mman.h>
+
+#include "lib.h"
+#include "vmclock.h"
+
+#define DEVICE		"/dev/vmclock0"
+
+/*
+ * The hypervisor updates the clock while the machine runs, which takes it less than
+ * a microsecond unless it is interrupted.  This many looks take about a millisecond;
+ * nobody else could be asked, so whoever waits for longer takes it for a change.
+ */
+#define SEQ_TRIES	(1 << 15)
+
+static int device_open(void)
+{
+	return vmgen_sys_open(DEVICE);
+}
+
+static uint32_t load32(const uint32_t *p)
+{
+	return le32toh(__atomic_load_n(p, __ATOMIC_RELAXED));
+}
+
+static uint64_t load64(const uint64_t *p)
+{
+	return le64toh(__atomic_load_n((const vmgen_word *)p, __ATOMIC_RELAXED));
+}
+
+static void relax(void)
+{
+#if defined(__i386__) || defined(__x86_64__)
+	__builtin_ia32_pause();
+#else
+	__asm__ __volatile__("" : : : "memory");
+#endif
+}
+
+static bool page_valid(const struct vmclock_page *p)
+{
+	return load32(&p->magic) == VMCLOCK_MAGIC && load32(&p->size) >= sizeof(*p) &&
+	       le16toh(__atomic_load_n(&p->version, __ATOMIC_RELAXED)) == VMCLOCK_VERSION;
+}
+
+/*
+ * Both ends of the sequence lock in one: true when @ret was read while the count was
+ * even and stayed what it was.  The acquire load pairs with the hypervisor's barrier
+ * behind the store of an odd count, the fence with the one before that of the even.
+ */
+static bool page_read(const struct vmclock_page *p, struct page *ret)
+{
+	uint32_t seq = __atomic_load_n(&p->seq_count, __ATOMIC_ACQUIRE);
+
+	if (le32toh(seq) & 1)
+		return false;
+	ret->flags = load64(&p->flags);
+	ret->generation = load64(&p->generation);
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return __atomic_load_n(&p->seq_count, __ATOMIC_RELAXED) == seq;
+}
+
+/*
+ * 0; -ENODEV: there is no counter in it; -EBADMSG: this is no such page; -EIO: the
+ * hypervisor never finished
+ */
+int vmgen_vmclock_page(const void *at, struct page *ret)
+{
+	const struct vmclock_page *p = at;
+	struct page page;
+	int i;
+
+	if (!page_valid(p))
+		return -EBADMSG;
+	for (i = 0; i < SEQ_TRIES; i++, relax()) {
+		if (!page_read(p, &page))
+			continue;
+		if (!(page.flags & VMCLOCK_F_COUNTER))
+			return -ENODEV;
+		*ret = page;
+		return 0;
+	}
+	return -EIO;
+}
+
+/* A page without a counter is none of ours; one that is in the middle of a change is. */
+int vmgen_vmclock_map(struct source *s, int fd)
+{
+	size_t size = vmgen_page_size();
+	struct page page;
+	void *p = mmap(s->generation, size, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0);
+	int r;
+
+	if (p == MAP_FAILED)
+		return -errno;
+	r = vmgen_vmclock_page(p, &page);
+	return r == -EIO ? 0 : r;
+}
+
+/*
+ * The number means what it means to the hypervisor: any other is a change, a smaller
+ * one, too.  Neither the sequence count nor the disruption marker is, because a live
+ * migration changes those as well.
+ */
+int vmgen_vmclock_sync(struct source *s, struct reading *ret)
+{
+	struct page page;
+	int r = vmgen_vmclock_page(s->generation, &page);
+
+	if (r < 0)
+		return r;
+	ret->info.generation = page.generation;
+	ret->word = htole64(page.generation);
+	/* The one value that a record cannot hold. */
+	return ret->word == UINT64_MAX ? -EOVERFLOW : 0;
+}
+
+const struct backend vmgen_backend_vmclock = {
+	.id = VMGEN_BACKEND_VMCLOCK,
+	.word = offsetof(struct vmclock_page, generation),
+	.open = device_open,
+	.map = vmgen_vmclock_map,
+	.sync = vmgen_vmclock_sync,
+};

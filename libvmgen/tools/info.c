@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+#include <inttypes.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "info.h"
+
+/* A counter that appears or goes between the two calls is looked at again. */
+#define LOOKS	16
+
+void look(struct look *ret)
+{
+	int i;
+
+	memset(ret, 0, sizeof(*ret));
+	for (i = 0; i < LOOKS; i++) {
+		ret->error = vmgen_sync(&ret->info);
+		ret->status = ret->error ? vmgen_status() : VMGEN_ACTIVE;
+		if (!ret->error || ret->status != VMGEN_ACTIVE)
+			return;
+	}
+	ret->status = VMGEN_BROKEN;
+}
+
+static const struct {
+	const char *name, *meaning;
+} statuses[] = {
+	[VMGEN_ACTIVE] = { "ACTIVE", "there is a counter, and it was just checked" },
+	[VMGEN_NOTIFY_ONLY] = { "NOTIFY_ONLY", "changes are told late, there is no counter" },
+	[VMGEN_ABSENT] = { "ABSENT", "this machine has no counter, or none that is visible here" },
+	[VMGEN_DENIED] = { "DENIED", "there is a counter that this user may not open" },
+	[VMGEN_BROKEN] = { "BROKEN", "there is a counter that cannot be trusted" },
+};
+
+const char *status_name(enum vmgen_status status)
+{
+	return statuses[status].name;
+}
+
+const char *status_meaning(enum vmgen_status status)
+{
+	return statuses[status].meaning;
+}
+
+static const struct {
+	const char *name, *node;
+} backends[] = {
+	[VMGEN_BACKEND_NONE] = { "none", NULL },
+	[VMGEN_BACKEND_VMGENCTR] = { "vmgenctr", "/dev/vmgenctr" },
+	[VMGEN_BACKEND_VMCLOCK] = { "vmclock", "/dev/vmclock0" },
+	[VMGEN_BACKEND_SYSGENID] = { "sysgenid", "/dev/sysgenid" },
+	[VMGEN_BACKEND_UEVENT] = { "uevent", NULL },
+	[VMGEN_BACKEND_TEST] = { "test", NULL },
+};
+
+#define N_BACKENDS	(sizeof(backends) / sizeof(backends[0]))
+
+/* A library that is newer than this program may know more of them. */
+const char *backend_name(uint32_t backend)
+{
+	return backend < N_BACKENDS ? backends[backend].name : "unknown";
+}
+
+const char *backend_node(uint32_t backend)
+{
+	return backend < N_BACKENDS ? backends[backend].node : NULL;
+}
+
+const char *hex_id(const struct vmgen_info *info, char hex[HEX_ID_SIZE])
+{
+	static const uint8_t none[sizeof(info->instance_id)];
+	size_t i;
+
+	if (memcmp(info->instance_id, none, sizeof(none)) == 0)
+		return NULL;
+	for (i = 0; i < sizeof(info->instance_id); i++)
+		sprintf(hex + 2 * i, "%02x", info->instance_id[i]);
+	return hex;
+}
+
+/* A string: most readers of JSON round a number beyond 2^53. */
+static void json_generation(struct json *j, uint64_t generation)
+{
+	char text[21];
+
+	snprintf(text, sizeof(text), "%" PRIu64, generation);
+	json_string(j, "generation", text);
+}
+
+void json_info(struct json *j, const struct vmgen_info *info)
+{
+	char hex[HEX_ID_SIZE];
+
+	json_string(j, "backend", backend_name(info->backend));
+	json_generation(j, info->generation);
+	if (hex_id(info, hex))
+		json_string(j, "instance_id", hex);
+	else
+		json_null(j, "instance_id");
+	json_bool(j, "hypervisor", info->flags & VMGEN_INFO_HYPERVISOR);
+	json_bool(j, "crng_reseeded", info->flags & VMGEN_INFO_CRNG_RESEEDED);
+	json_bool(j, "fork", info->flags & VMGEN_INFO_FORK);
+}

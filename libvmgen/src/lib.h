@@ -38,6 +38,15 @@ struct backend {
 	int (*map)(struct source *s, int fd);
 	int (*sync)(struct source *s, struct reading *ret);
 	int (*read)(struct source *s, struct vmgenctr_info *ret);
+
+	/*
+	 * For a watch, which has an open file of its own.  seen() tells what is current
+	 * and the kernel is ready for; the file has then seen it and is not readable
+	 * until the next change.  1: there was one, whatever the number says.
+	 */
+	int (*watch)(void);	/* a new file to poll, close-on-exec */
+	int (*seen)(int fd, struct vmgen_info *ret);
+	int (*await)(void);	/* a file that tells when it may be back; or NULL */
 };
 
 extern const struct backend vmgen_backend_vmgenctr;
@@ -126,6 +135,7 @@ int vmgen_page_status(const struct vmgenctr_status_page *p, uint64_t generation,
 		      struct vmgen_info *ret);
 
 /* vmgenctr.c, vmclock.c, sysgenid.c: also for the test backend and the fuzzers */
+void vmgenctr_info(struct vmgen_info *ret, const struct vmgenctr_info *info);
 int vmgenctr_map(struct source *s, int fd);
 int vmgenctr_sync(struct source *s, struct reading *ret);
 int vmgen_vmclock_page(const void *at, struct page *ret);

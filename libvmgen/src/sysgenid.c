@@ -9,7 +9,9 @@
  * a number that write() has not acknowledged, so it is of no use to a check.  A mapping
  * keeps the module in the kernel: a counter that is mapped cannot vanish.
  */
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "lib.h"
 
@@ -63,10 +65,42 @@ int vmgen_sysgenid_sync(struct source *s, struct reading *ret)
 	return 0;
 }
 
+/* To write is to acknowledge. */
+static int device_watch(void)
+{
+	int fd = open(DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/*
+ * What is acknowledged has to be current, else the driver says EINVAL and the file
+ * stays readable: it has changed again.
+ */
+static int device_seen(int fd, struct vmgen_info *ret)
+{
+	struct reading now;
+	uint32_t number;
+	int r;
+
+	do {
+		r = vmgen_source_sync(&now);
+		if (r < 0)
+			return r;
+		if (now.source->ops != &vmgen_backend_sysgenid)
+			return -ENODEV;
+		number = (uint32_t)now.info.generation;
+	} while (write(fd, &number, sizeof(number)) < 0 && errno == EINTR);
+	ret->generation = number;
+	return 0;
+}
+
 const struct backend vmgen_backend_sysgenid = {
 	.id = VMGEN_BACKEND_SYSGENID,
 	.word = 0,
 	.open = device_open,
 	.map = vmgen_sysgenid_map,
 	.sync = vmgen_sysgenid_sync,
+	.watch = device_watch,
+	.seen = device_seen,
 };

@@ -34,12 +34,26 @@ static int map(struct source *s, int fd)
 	return r < 0 ? r : vmgen_testing_map(s, fd);
 }
 
+static int seen(struct test *t, bool away, struct vmgen_info *ret)
+{
+	struct page page;
+	int r = vmgen_sysgenid_word(load64(t->page), &page);
+
+	(void)away;
+	if (r == 0)
+		ret->generation = page.generation;
+	return r;
+}
+
 static const struct backend backend = {
 	.id = VMGEN_BACKEND_TEST,
 	.word = 0,
 	.open = vmgen_testing_open,
 	.map = map,
 	.sync = vmgen_sysgenid_sync,
+	.watch = vmgen_testing_watch,
+	.seen = vmgen_testing_seen,
+	.await = vmgen_testing_watch,
 };
 
 const struct layout vmgen_testing_sysgenid = {
@@ -48,4 +62,5 @@ const struct layout vmgen_testing_sysgenid = {
 	.format = format,
 	.set = set,
 	.fault = fault,
+	.seen = seen,
 };

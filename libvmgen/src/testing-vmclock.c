@@ -77,12 +77,27 @@ static int map(struct source *s, int fd)
 	return r < 0 ? r : vmgen_testing_map(s, fd);
 }
 
+/* The device does not go away: it only has no counter any more. */
+static int seen(struct test *t, bool away, struct vmgen_info *ret)
+{
+	struct page page;
+	int r = vmgen_vmclock_page(t->page, &page);
+
+	(void)away;
+	if (r == 0)
+		ret->generation = page.generation;
+	return r;
+}
+
 static const struct backend backend = {
 	.id = VMGEN_BACKEND_TEST,
 	.word = offsetof(struct vmclock_page, generation),
 	.open = vmgen_testing_open,
 	.map = map,
 	.sync = vmgen_vmclock_sync,
+	.watch = vmgen_testing_watch,
+	.seen = vmgen_testing_seen,
+	.await = vmgen_testing_watch,
 };
 
 const struct layout vmgen_testing_vmclock = {
@@ -91,4 +106,5 @@ const struct layout vmgen_testing_vmclock = {
 	.set = set,
 	.fault = fault,
 	.restore = restore,
+	.seen = seen,
 };

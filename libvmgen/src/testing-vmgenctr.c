@@ -125,30 +125,45 @@ static void restore(struct test *t, enum vmgen_test_fault before)
 }
 
 /* What the driver answers to read(2). */
-static int device_read(struct source *s, struct vmgenctr_info *ret)
+static int answer(struct test *t, struct vmgenctr_info *ret)
 {
-	int fd = vmgen_source_fd(s);
-	uint32_t fault;
-	struct test t;
+	uint32_t fault = LOAD(&t->control->fault);
 
-	if (fd < 0)
-		return fd;
-	vmgen_testing_at(s->status + vmgen_page_size(), &t);
-	fault = LOAD(&t.control->fault);
-	__atomic_fetch_add(&t.control->reads, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&t->control->reads, 1, __ATOMIC_RELAXED);
 	if (fault == VMGEN_TEST_REMOVE)
 		return -ENODEV;
 	if (fault == VMGEN_TEST_SHORT)
 		return -EBADMSG;
 	if (fault == VMGEN_TEST_WEDGE)
-		ret->generation = load64(&status_of(&t)->ready_generation);
+		ret->generation = load64(&status_of(t)->ready_generation);
 	else
-		ret->generation = update(&t);
+		ret->generation = update(t);
 	ret->flags = VMGENCTR_INFO_F_CRNG_RESEEDED;
-	if (!is_software(&t))
+	if (!is_software(t))
 		ret->flags |= VMGENCTR_INFO_F_HYPERVISOR;
 	make_id(ret->instance_id, ret->generation);
 	return 0;
+}
+
+static int device_read(struct source *s, struct vmgenctr_info *ret)
+{
+	int fd = vmgen_source_fd(s);
+	struct test t;
+
+	if (fd < 0)
+		return fd;
+	vmgen_testing_at(s->status + vmgen_page_size(), &t);
+	return answer(&t, ret);
+}
+
+static int seen(struct test *t, bool away, struct vmgen_info *ret)
+{
+	struct vmgenctr_info info;
+	int r = away ? -ENODEV : answer(t, &info);
+
+	if (r == 0)
+		vmgenctr_info(ret, &info);
+	return r;
 }
 
 static int map(struct source *s, int fd)
@@ -166,6 +181,9 @@ static const struct backend backend = {
 	.map = map,
 	.sync = vmgenctr_sync,
 	.read = device_read,
+	.watch = vmgen_testing_watch,
+	.seen = vmgen_testing_seen,
+	.await = vmgen_testing_watch,
 };
 
 const struct layout vmgen_testing_vmgenctr = {
@@ -176,4 +194,5 @@ const struct layout vmgen_testing_vmgenctr = {
 	.ready = ready,
 	.fault = fault,
 	.restore = restore,
+	.seen = seen,
 };

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /* The memfd of the test backend, and what a test does to it.  See testing.h. */
 #include <fcntl.h>
+#include <stdio.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -80,13 +82,59 @@ static int test_map(int fd, struct test *ret)
 	return -EINVAL;
 }
 
-/* Whoever waits does so with inotify, which a store to the mapping does not wake. */
-static void test_poke(int fd)
+/*
+ * Whoever waits does so with inotify.  No store to a mapping wakes it, nor on newer
+ * kernels a write to what memfd_create() returned; new attributes of the inode do.
+ * That its device is away is told in another way: an open file does not forget that.
+ */
+static void test_poke(int fd, enum vmgen_test_fault fault)
 {
-	off_t at = (off_t)(2 * vmgen_page_size() + offsetof(struct control, poke));
-	ssize_t n = pwrite(fd, "", 1, at);
+	off_t same = (off_t)(TEST_PAGES * vmgen_page_size());
+	int r = fault == VMGEN_TEST_REMOVE ? ftruncate(fd, same) : futimens(fd, NULL);
 
-	(void)n;
+	(void)r;
+}
+
+int vmgen_testing_watch(void)
+{
+	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC), r;
+	char path[32];
+
+	if (fd < 0)
+		return -errno;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d",
+		 __atomic_load_n(&installed, __ATOMIC_ACQUIRE));
+	if (inotify_add_watch(fd, path, IN_ATTRIB | IN_MODIFY) >= 0)
+		return fd;
+	r = -errno;
+	vmgen_sys_close(fd);
+	return r;
+}
+
+/* Was the device away since the last time?  No event has a name, so all have one size. */
+static bool was_away(int fd)
+{
+	struct inotify_event event;
+	bool away = false;
+
+	while (vmgen_sys_read(fd, &event, sizeof(event)) > 0)
+		away |= event.mask & IN_MODIFY;
+	return away;
+}
+
+/* As with a device, what fails leaves the file readable. */
+int vmgen_testing_seen(int fd, struct vmgen_info *ret)
+{
+	struct test t;
+	int r = test_map(__atomic_load_n(&installed, __ATOMIC_ACQUIRE), &t);
+
+	if (r < 0)
+		return r;
+	r = layout(&t)->seen(&t, false, ret);
+	if (r == 0)
+		r = layout(&t)->seen(&t, was_away(fd), ret);
+	test_unmap(&t);
+	return r;
 }
 
 static void test_set(struct test *t, uint64_t generation)
@@ -213,8 +261,11 @@ int vmgen_test_bump(int fd)
 	if (r < 0)
 		return r;
 	test_set(&t, load64(&t.control->live) + 1);
+	r = is_software(&t);
 	test_unmap(&t);
-	test_poke(fd);
+	/* Only the hypervisor knows so far. */
+	if (!r)
+		test_poke(fd, VMGEN_TEST_RESTORE);
 	return 0;
 }
 
@@ -228,7 +279,7 @@ int vmgen_test_ready(int fd)
 	if (layout(&t)->ready)
 		layout(&t)->ready(&t);
 	test_unmap(&t);
-	test_poke(fd);
+	test_poke(fd, VMGEN_TEST_RESTORE);
 	return 0;
 }
 
@@ -240,8 +291,10 @@ int vmgen_test_set(int fd, uint64_t generation)
 	if (r < 0)
 		return r;
 	test_set(&t, generation);
+	r = is_software(&t);
 	test_unmap(&t);
-	test_poke(fd);
+	if (!r)
+		test_poke(fd, VMGEN_TEST_RESTORE);
 	return 0;
 }
 
@@ -257,7 +310,7 @@ int vmgen_test_fault(int fd, enum vmgen_test_fault fault)
 		return r;
 	r = apply_fault(&t, fault);
 	test_unmap(&t);
-	test_poke(fd);
+	test_poke(fd, fault);
 	return r;
 }
 

@@ -18,7 +18,6 @@ struct control {
 	uint32_t fault;		/* enum vmgen_test_fault */
 	uint32_t reads;
 	uint64_t live;		/* the generation that the hypervisor is in */
-	uint32_t poke;		/* written with pwrite(), so that inotify tells */
 };
 
 struct test {
@@ -36,6 +35,8 @@ struct layout {
 	void (*ready)(struct test *t);			/* the driver's part */
 	int (*fault)(struct test *t, enum vmgen_test_fault fault);
 	void (*restore)(struct test *t, enum vmgen_test_fault before);
+	/* What a watch gets to know, which was open while the device was away or not. */
+	int (*seen)(struct test *t, bool away, struct vmgen_info *ret);
 };
 
 extern const struct layout vmgen_testing_vmgenctr;	/* testing-vmgenctr.c */
@@ -46,6 +47,8 @@ extern const struct layout vmgen_testing_sysgenid;	/* testing-sysgenid.c */
 int vmgen_testing_open(void);
 void vmgen_testing_at(char *base, struct test *ret);
 int vmgen_testing_map(struct source *s, int fd);
+int vmgen_testing_watch(void);
+int vmgen_testing_seen(int fd, struct vmgen_info *ret);
 
 #define STORE(p, v)	__atomic_store_n((p), (v), __ATOMIC_RELAXED)
 #define LOAD(p)		__atomic_load_n((p), __ATOMIC_ACQUIRE)

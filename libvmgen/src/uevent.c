@@ -228,6 +228,24 @@ static int uevent_sync(struct source *s, struct reading *ret)
 	       __atomic_load_n(&s->error, __ATOMIC_RELAXED);
 }
 
+/* Without a counter each uevent is a change, and so is it when some were lost. */
+static int uevent_seen(int fd, struct vmgen_info *ret)
+{
+	uint64_t seqnum;
+	int i, r = 0, change = 0;
+
+	(void)ret;
+	for (i = 0; i < DRAIN_MAX && r != -EAGAIN; i++) {
+		r = vmgen_uevent_receive(fd, &seqnum);
+		if (r == 1)
+			vmgen_uevent_seen(seqnum);
+		if (r < 0 && r != -EAGAIN && r != -ENOBUFS)
+			return r;
+		change |= r == 1 || r == -ENOBUFS;
+	}
+	return change;
+}
+
 const struct backend vmgen_backend_uevent = {
 	.id = VMGEN_BACKEND_UEVENT,
 	.blind = true,
@@ -235,4 +253,6 @@ const struct backend vmgen_backend_uevent = {
 	.open = uevent_open,
 	.map = uevent_map,
 	.sync = uevent_sync,
+	.watch = vmgen_uevent_open,
+	.seen = uevent_seen,
 };

@@ -6,7 +6,9 @@
  */
 #include <endian.h>
 #include <stdbool.h>
+#include <poll.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "lib.h"
 #include "vmclock.h"
@@ -90,18 +92,16 @@ int vmgen_vmclock_page(const void *at, struct page *ret)
 	return -EIO;
 }
 
-/* A page without a counter is none of ours; one that is in the middle of a change is. */
+/* A clock that has no counter is none of ours.  One that is broken is, and says so. */
 int vmgen_vmclock_map(struct source *s, int fd)
 {
-	size_t size = vmgen_page_size();
+	void *p = mmap(s->generation, vmgen_page_size(), PROT_READ,
+		       MAP_SHARED | MAP_FIXED, fd, 0);
 	struct page page;
-	void *p = mmap(s->generation, size, PROT_READ, MAP_SHARED | MAP_FIXED, fd, 0);
-	int r;
 
 	if (p == MAP_FAILED)
 		return -errno;
-	r = vmgen_vmclock_page(p, &page);
-	return r == -EIO ? 0 : r;
+	return vmgen_vmclock_page(p, &page) == -ENODEV ? -ENODEV : 0;
 }
 
 /*
@@ -122,10 +122,49 @@ int vmgen_vmclock_sync(struct source *s, struct reading *ret)
 	return ret->word == UINT64_MAX ? -EOVERFLOW : 0;
 }
 
+/* Where the hypervisor does not notify, the driver says that poll() is of no use. */
+static int device_watch(void)
+{
+	struct pollfd p = { .fd = device_open() };
+
+	if (p.fd < 0)
+		return p.fd;
+	if (poll(&p, 1, 0) == 0)
+		return p.fd;
+	vmgen_sys_close(p.fd);
+	return -EOPNOTSUPP;
+}
+
+/*
+ * Only a read makes poll() quiet, and the driver copies a page that holds still.  It
+ * notifies of a live migration, too.
+ */
+static int device_seen(int fd, struct vmgen_info *ret)
+{
+	struct vmclock_page copy __attribute__((__aligned__(8)));
+	struct page page;
+	ssize_t n;
+	int r;
+
+	do
+		n = pread(fd, &copy, sizeof(copy), 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	if (n != sizeof(copy))
+		return -EBADMSG;
+	r = vmgen_vmclock_page(&copy, &page);
+	if (r == 0)
+		ret->generation = page.generation;
+	return r;
+}
+
 const struct backend vmgen_backend_vmclock = {
 	.id = VMGEN_BACKEND_VMCLOCK,
 	.word = offsetof(struct vmclock_page, generation),
 	.open = device_open,
 	.map = vmgen_vmclock_map,
 	.sync = vmgen_vmclock_sync,
+	.watch = device_watch,
+	.seen = device_seen,
 };

@@ -52,7 +52,7 @@ int vmgenctr_map(struct source *s, int fd)
 	return r < 0 ? r : map_page(s->status, fd, VMGENCTR_STATUS_PGOFF);
 }
 
-static void from_read(struct vmgen_info *ret, const struct vmgenctr_info *info)
+void vmgenctr_info(struct vmgen_info *ret, const struct vmgenctr_info *info)
 {
 	ret->generation = info->generation;
 	ret->flags = 0;
@@ -98,7 +98,7 @@ static int ask_kernel(struct source *s, struct vmgen_info *ret)
 		return -EBADMSG;
 	if (htole64(info.generation) != vmgen_source_word(s))
 		return -EAGAIN;
-	from_read(ret, &info);
+	vmgenctr_info(ret, &info);
 	return 0;
 }
 
@@ -119,6 +119,23 @@ int vmgenctr_sync(struct source *s, struct reading *ret)
 	return -EIO;
 }
 
+/* Only a read that succeeds makes poll() quiet. */
+static int device_seen(int fd, struct vmgen_info *ret)
+{
+	struct vmgenctr_info info;
+	ssize_t n;
+
+	do
+		n = vmgen_sys_read(fd, &info, sizeof(info));
+	while (n == -EINTR);
+	if (n < 0)
+		return (int)n;
+	if (n != sizeof(info) || !info.generation)
+		return -EBADMSG;
+	vmgenctr_info(ret, &info);
+	return 0;
+}
+
 const struct backend vmgen_backend_vmgenctr = {
 	.id = VMGEN_BACKEND_VMGENCTR,
 	.reads = true,
@@ -127,4 +144,6 @@ const struct backend vmgen_backend_vmgenctr = {
 	.map = vmgenctr_map,
 	.sync = vmgenctr_sync,
 	.read = device_read,
+	.watch = device_open,
+	.seen = device_seen,
 };

@@ -71,14 +71,16 @@ bool vmgen_is_absent(int error)
 }
 
 /*
- * What two failures amount to: one that leaves it open whether there is a counter is
- * worse than knowing that there is none, and anything says more than "no such file".
+ * How much a failure says: that it is open whether there is a counter, that there is
+ * one that others may use, that there is something else, or nothing at all.
  */
-static int worse(int a, int b)
+static int weight(int error)
 {
-	if (vmgen_is_absent(a) && !vmgen_is_absent(b))
-		return b;
-	return a == -ENOENT && vmgen_is_absent(b) ? b : a;
+	if (!vmgen_is_absent(error))
+		return 3;
+	if (error == -EACCES || error == -EPERM)
+		return 2;
+	return error == -ENOENT ? 0 : 1;
 }
 
 /* The first of @n that works; whatever is wrong with a better one is then no matter. */
@@ -91,7 +93,8 @@ int vmgen_probe_list(const struct backend *const *list, size_t n, struct source 
 		r = source_new(list[i], ret);
 		if (r == 0)
 			return 0;
-		error = worse(error, r);
+		if (weight(r) > weight(error))
+			error = r;
 	}
 	return error;
 }

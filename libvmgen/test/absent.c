@@ -4,7 +4,7 @@
  * says why.  A device that turns up later is picked up when the library looks
  * again, and every guard hears of it.
  */
-#include "test.h"
+#include "layouts.h"
 
 static void without(int fd, enum vmgen_test_fault fault, int error,
 		    enum vmgen_status status)
@@ -31,16 +31,22 @@ static void without(int fd, enum vmgen_test_fault fault, int error,
 	CHECK(!vmgen_changed(&g));
 	CHECK(!vmgen_changed(&late));
 	CHECK(vmgen_test_bump(fd) == 0);
+	CHECK(vmgen_test_ready(fd) == 0);
 	CHECK(vmgen_changed(&g));
+}
+
+static void each_way(const struct layout *l)
+{
+	int fd = vmgen_test_create(l->flags);
+
+	CHECK(fd >= 0);
+	without(fd, VMGEN_TEST_REMOVE, l->removed, VMGEN_ABSENT);
+	without(fd, VMGEN_TEST_DENY, -EACCES, VMGEN_DENIED);
 }
 
 int main(void)
 {
-	int fd = vmgen_test_create(0);
-
-	CHECK(fd >= 0);
-	without(fd, VMGEN_TEST_REMOVE, -ENOENT, VMGEN_ABSENT);
-	without(fd, VMGEN_TEST_DENY, -EACCES, VMGEN_DENIED);
+	each_layout(each_way);
 	CHECK(vmgen_test_create(64) == -EINVAL);
 	CHECK(vmgen_test_install(0) == -EINVAL);
 	CHECK(vmgen_test_install(9999) == -EBADF);

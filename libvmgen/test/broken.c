@@ -48,10 +48,10 @@ static void torn_pages_are_bypassed(int fd)
 }
 
 /* Broken from the start. */
-static void broken_when_opened(enum vmgen_test_fault fault)
+static void broken_when_opened(unsigned int flags, enum vmgen_test_fault fault)
 {
 	vmgen_guard fresh = VMGEN_GUARD_INIT;
-	int fd = vmgen_test_create(0);
+	int fd = vmgen_test_create(flags);
 
 	CHECK(fd >= 0);
 	CHECK(vmgen_test_fault(fd, fault) == 0);
@@ -65,18 +65,64 @@ static void broken_when_opened(enum vmgen_test_fault fault)
 	close(fd);
 }
 
+/* What can break in which kind of counter, and what it is then. */
+static const struct {
+	unsigned int flags;
+	enum vmgen_test_fault fault;
+	int error;
+	bool when_opened;
+} faults[] = {
+	{ 0, VMGEN_TEST_GARBAGE, -EBADMSG, true },
+	{ 0, VMGEN_TEST_VERSION, -EBADMSG, true },
+	{ 0, VMGEN_TEST_SHRINK, -EBADMSG, true },
+	{ 0, VMGEN_TEST_SHORT, -EBADMSG, false },
+	{ 0, VMGEN_TEST_WEDGE, -EIO, false },
+	{ VMGEN_TEST_VMCLOCK, VMGEN_TEST_TEAR, -EIO, true },
+	{ VMGEN_TEST_VMCLOCK, VMGEN_TEST_GARBAGE, -EBADMSG, true },
+	{ VMGEN_TEST_VMCLOCK, VMGEN_TEST_VERSION, -EBADMSG, true },
+	{ VMGEN_TEST_VMCLOCK, VMGEN_TEST_SHRINK, -EBADMSG, true },
+	{ VMGEN_TEST_SYSGENID, VMGEN_TEST_GARBAGE, -EBADMSG, true },
+};
+
+/* A kind of counter that has no such part cannot lose it. */
+static const struct {
+	unsigned int flags;
+	enum vmgen_test_fault fault;
+} impossible[] = {
+	{ VMGEN_TEST_VMCLOCK, VMGEN_TEST_WEDGE },
+	{ VMGEN_TEST_VMCLOCK, VMGEN_TEST_SHORT },
+	{ VMGEN_TEST_SYSGENID, VMGEN_TEST_TEAR },
+	{ VMGEN_TEST_SYSGENID, VMGEN_TEST_WEDGE },
+	{ VMGEN_TEST_SYSGENID, VMGEN_TEST_VERSION },
+	{ VMGEN_TEST_SYSGENID, VMGEN_TEST_SHRINK },
+	{ VMGEN_TEST_SYSGENID, VMGEN_TEST_SHORT },
+};
+
+static void refused(unsigned int flags, enum vmgen_test_fault fault)
+{
+	int fd = counter(flags);
+
+	CHECK(vmgen_test_fault(fd, fault) == -EINVAL);
+	CHECK(vmgen_status() == VMGEN_ACTIVE);
+	close(fd);
+}
+
 int main(void)
 {
-	int fd = counter(0);
+	size_t i;
+	int fd;
 
-	torn_pages_are_bypassed(fd);
-	is_conservative(fd, VMGEN_TEST_GARBAGE, -EBADMSG);
-	is_conservative(fd, VMGEN_TEST_VERSION, -EBADMSG);
-	is_conservative(fd, VMGEN_TEST_SHRINK, -EBADMSG);
-	is_conservative(fd, VMGEN_TEST_SHORT, -EBADMSG);
-	is_conservative(fd, VMGEN_TEST_WEDGE, -EIO);
-	broken_when_opened(VMGEN_TEST_GARBAGE);
-	broken_when_opened(VMGEN_TEST_VERSION);
-	broken_when_opened(VMGEN_TEST_SHRINK);
+	torn_pages_are_bypassed(counter(0));
+	for (i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		fprintf(stderr, "fault %d of layout %u\n", (int)faults[i].fault,
+			faults[i].flags);
+		fd = counter(faults[i].flags);
+		is_conservative(fd, faults[i].fault, faults[i].error);
+		close(fd);
+		if (faults[i].when_opened)
+			broken_when_opened(faults[i].flags, faults[i].fault);
+	}
+	for (i = 0; i < sizeof(impossible) / sizeof(impossible[0]); i++)
+		refused(impossible[i].flags, impossible[i].fault);
 	return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * The driver is unbound and bound again while guards are in use.  Until it is back
- * nothing can be checked; then everything is as before, and no descriptor is lost.
+ * The driver is unbound and bound again, or the hypervisor takes the counter away and
+ * brings it back, while guards are in use.  Until it is back nothing can be checked;
+ * then everything is as before, and no descriptor is lost.
  */
 #include <dirent.h>
 
@@ -55,11 +56,13 @@ static void in_a_loop(unsigned int flags)
 		unbind_and_bind(fd, &g);
 	CHECK(open_files() == files);
 	unseen(fd, &g, flags & VMGEN_TEST_SOFTWARE);
+	close(fd);
 }
 
 int main(void)
 {
 	in_a_loop(0);
 	in_a_loop(VMGEN_TEST_SOFTWARE);
+	in_a_loop(VMGEN_TEST_VMCLOCK);
 	return 0;
 }

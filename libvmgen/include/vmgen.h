@@ -244,7 +244,7 @@ VMGEN_INLINE bool vmgen_retry(const vmgen_guard *g, vmgen_epoch e)
 	return __builtin_expect(word != expected, 0);
 }
 
-static inline void vmgen_once_init(vmgen_once *o)
+VMGEN_INLINE void vmgen_once_init(vmgen_once *o)
 {
 	vmgen_guard_init(&o->guard);
 	o->owner = 0;
@@ -256,7 +256,7 @@ static inline void vmgen_once_init(vmgen_once *o)
  * Acquire: pairs with the release store in vmgen_once_slow() by the thread that has
  * reseeded, so that the state is the one that was made for this epoch.
  */
-static inline vmgen_epoch vmgen_once_begin(vmgen_once *o, int (*reseed)(void *ctx),
+VMGEN_INLINE vmgen_epoch vmgen_once_begin(vmgen_once *o, int (*reseed)(void *ctx),
 					  void *ctx)
 {
 	const vmgen_word *record = __atomic_load_n(&o->guard.epoch, __ATOMIC_ACQUIRE);
@@ -266,7 +266,7 @@ static inline vmgen_epoch vmgen_once_begin(vmgen_once *o, int (*reseed)(void *ct
 	return vmgen_once_slow(o, reseed, ctx);
 }
 
-static inline bool vmgen_once_retry(const vmgen_once *o, vmgen_epoch e)
+VMGEN_INLINE bool vmgen_once_retry(const vmgen_once *o, vmgen_epoch e)
 {
 	return vmgen_retry(&o->guard, e);
 }

@@ -9,35 +9,39 @@ const vmgen_word vmgen_never[VMGEN_RECORDS / 8 + 1]
 #define EPOCH_TRIES	4
 
 /*
- * The record of an epoch that the kernel is ready for.  NULL if that could not be
- * found out; a machine without any counter has one epoch, which only fork() ends.
+ * What vmgen_source_sync() says, and the record of the epoch that the kernel is ready
+ * for: NULL if that could not be found out.  A machine without any counter has one
+ * epoch, too, which only fork() ends.
  */
-static const vmgen_word *epoch_try(void)
+int vmgen_epoch_read(struct reading *now, const vmgen_word **ret)
 {
-	const vmgen_word *record;
-	struct reading now;
-	int i, r;
+	int i, r, error;
 
+	*ret = NULL;
 	for (i = 0; i < EPOCH_TRIES; i++) {
-		r = vmgen_source_sync(&now);
-		if (r < 0 && (!now.source || !now.source->ops->blind))
-			return NULL;
-		record = vmgen_record_get(now.source, now.word);
-		if (record)
-			return record;
-		if (now.source == vmgen_source_current() &&
-		    vmgen_source_renew(now.source) < 0)
-			return NULL;
+		r = vmgen_source_sync(now);
+		if (r < 0 && (!now->source || !now->source->ops->blind))
+			return r;
+		*ret = vmgen_record_get(now->source, now->word);
+		if (*ret)
+			return r;
+		if (now->source != vmgen_source_current())
+			continue;
+		error = vmgen_source_renew(now->source);
+		if (error < 0)
+			return error;
 	}
-	return NULL;
+	return -EIO;
 }
 
 /* For a signal handler's sake, errno is as it was. */
 static const vmgen_word *epoch_now(void)
 {
+	const vmgen_word *record;
+	struct reading now;
 	int saved = errno;
-	const vmgen_word *record = epoch_try();
 
+	(void)vmgen_epoch_read(&now, &record);
 	errno = saved;
 	return record;
 }
@@ -48,15 +52,23 @@ static void guard_set(vmgen_guard *g, const vmgen_word *record)
 	__atomic_store_n(&g->epoch, record, __ATOMIC_RELEASE);
 }
 
+/* In an epoch that ends at once. */
+static void guard_unchecked(vmgen_guard *g)
+{
+	g->last = VMGEN_UNCHECKED;
+	guard_set(g, vmgen_never);
+}
+
 /* Conservative: what could not be checked has changed, the next time too. */
 bool vmgen_changed_slow(vmgen_guard *g)
 {
 	const vmgen_word *record = epoch_now();
 
 	vmgen_reason_note(g, record);
-	if (!record)
-		g->last = VMGEN_UNCHECKED;
-	guard_set(g, record ? record : vmgen_never);
+	if (record)
+		guard_set(g, record);
+	else
+		guard_unchecked(g);
 	return true;
 }
 
@@ -65,7 +77,9 @@ bool vmgen_changed_slow(vmgen_guard *g)
  * seen below.  The guard enters it only afterwards, so a reseed that fails, or
  * leaves by longjmp(), an exception or thread cancellation, is not taken for done.
  * Every round but the first is a restore or a fork that happened during a reseed,
- * which is what makes this end.
+ * which is what makes this end.  The release fence pairs with the acquire fence in
+ * vmgen_retry() of a thread that reads the state meanwhile: if it has seen anything
+ * of the new state, it sees that its own epoch is over.
  */
 vmgen_epoch vmgen_begin_slow(vmgen_guard *g, int (*reseed)(void *ctx), void *ctx)
 {
@@ -75,10 +89,11 @@ vmgen_epoch vmgen_begin_slow(vmgen_guard *g, int (*reseed)(void *ctx), void *ctx
 		record = epoch_now();
 		vmgen_reason_note(g, record);
 		guard_set(g, vmgen_never);
+		__atomic_thread_fence(__ATOMIC_RELEASE);
 		if (reseed(ctx) < 0)
 			return 0;
 		if (!record) {
-			g->last = VMGEN_UNCHECKED;
+			guard_unchecked(g);
 			return (uintptr_t)VMGEN_UNCHECKED;
 		}
 	} while (!vmgen_is_live(record));

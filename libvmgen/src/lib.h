@@ -93,6 +93,7 @@ bool vmgen_wipe_on_fork(void *addr, size_t size);
  * could check.
  */
 #define VMGEN_UNCHECKED	(&vmgen_never[VMGEN_STRIDE / 8])
+int vmgen_epoch_read(struct reading *now, const vmgen_word **ret);
 
 /* process.c */
 uint32_t vmgen_process(void);
@@ -156,6 +157,10 @@ int vmgen_sys_open(const char *path);
 int vmgen_sys_close(int fd);
 ssize_t vmgen_sys_read(int fd, void *buf, size_t size);
 ssize_t vmgen_sys_recvmsg(int fd, struct msghdr *msg, int flags);
+ssize_t vmgen_sys_write(int fd, const void *buf, size_t size);
+ssize_t vmgen_sys_getrandom(void *buf, size_t size);
+void vmgen_sys_wait(uint32_t *word, uint32_t value);
+void vmgen_sys_wake(uint32_t *word);
 uint32_t vmgen_sys_pid(void);
 
 static inline uint64_t vmgen_source_word(const struct source *s)

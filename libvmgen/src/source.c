@@ -102,8 +102,9 @@ int vmgen_source_renew(struct source *s)
 	struct source *new;
 	int r;
 
+	/* All records are used. */
 	if (vmgen_sealed())
-		return -EPERM;
+		return -ENOSPC;
 	r = vmgen_probe(&new);
 	if (vmgen_is_absent(r) && is_blind(s))
 		r = vmgen_probe_blind(r, &new);

@@ -4,13 +4,16 @@
 
 int vmgen_sync(struct vmgen_info *ret)
 {
+	const vmgen_word *record;
 	struct reading now;
 	int saved = errno;
-	int r = vmgen_source_sync(&now);
+	int r;
 
-	/* No record is left for this generation, and there is no way to get more. */
-	if (r == 0 && vmgen_sealed() && !vmgen_record_get(now.source, now.word))
-		r = -ENOSPC;
+	/* Sealed, it must say so when there is no record left for this generation. */
+	if (vmgen_sealed())
+		r = vmgen_epoch_read(&now, &record);
+	else
+		r = vmgen_source_sync(&now);
 	if (r == 0 && ret)
 		*ret = now.info;
 	errno = saved;

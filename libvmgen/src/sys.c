@@ -5,6 +5,7 @@
  * would leak a descriptor or leave the caller's lock held.
  */
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -20,6 +21,49 @@ int vmgen_sys_open(const char *path)
 int vmgen_sys_close(int fd)
 {
 	return syscall(SYS_close, fd) < 0 ? -errno : 0;
+}
+
+ssize_t vmgen_sys_write(int fd, const void *buf, size_t size)
+{
+	long r = syscall(SYS_write, fd, buf, size);
+
+	return r < 0 ? -errno : r;
+}
+
+ssize_t vmgen_sys_getrandom(void *buf, size_t size)
+{
+	long r = syscall(SYS_getrandom, buf, size, 0);
+
+	return r < 0 ? -errno : r;
+}
+
+/* New 32-bit machines have only the call with 64 bits of seconds. */
+#ifdef SYS_futex
+typedef long futex_time;
+#else
+#define SYS_futex SYS_futex_time64
+typedef int64_t futex_time;
+#endif
+
+/*
+ * Until vmgen_sys_wake(), or *word is not @value, or a second is over: a child that
+ * is forked in a signal handler which interrupted this has nobody to wake it.
+ */
+void vmgen_sys_wait(uint32_t *word, uint32_t value)
+{
+	struct { futex_time s, ns; } second = { 1, 0 };
+	int saved = errno;
+
+	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, &second, NULL, 0);
+	errno = saved;
+}
+
+void vmgen_sys_wake(uint32_t *word)
+{
+	int saved = errno;
+
+	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+	errno = saved;
 }
 
 uint32_t vmgen_sys_pid(void)

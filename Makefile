@@ -41,6 +41,10 @@ bench: ## what vmgen_changed() costs beside a system call, here and in a guest
 	@scripts/setup test
 	@scripts/bench
 
+fuzz: ## 10 million malformed pages and messages for each parser of libvmgen
+	@scripts/setup test
+	@$(MAKE) -s -C libvmgen fuzz
+
 install: ## install libvmgen (DESTDIR=, PREFIX=)
 	@$(MAKE) -C libvmgen install
 
@@ -50,4 +54,4 @@ clean: ## delete what was built in the checkout
 clean-cache: ## delete the sources and builds in the cache
 	@scripts/build --clean
 
-.PHONY: help demo test check test-debug patches-check shell bench install clean clean-cache
+.PHONY: help demo test check test-debug patches-check shell bench fuzz install clean clean-cache

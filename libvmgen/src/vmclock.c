@@ -20,7 +20,9 @@
  * a microsecond unless it is interrupted.  This many looks take about a millisecond;
  * nobody else could be asked, so whoever waits for longer takes it for a change.
  */
-#define SEQ_TRIES	(1 << 15)
+#ifndef VMCLOCK_TRIES
+#define VMCLOCK_TRIES	(1 << 15)
+#endif
 
 static int device_open(void)
 {
@@ -81,7 +83,7 @@ int vmgen_vmclock_page(const void *at, struct page *ret)
 
 	if (!page_valid(p))
 		return -EBADMSG;
-	for (i = 0; i < SEQ_TRIES; i++, relax()) {
+	for (i = 0; i < VMCLOCK_TRIES; i++, relax()) {
 		if (!page_read(p, &page))
 			continue;
 		if (!(page.flags & VMCLOCK_F_COUNTER))

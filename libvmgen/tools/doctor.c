@@ -55,15 +55,19 @@ static const char *advice_if_absent(void)
 	return "have the hypervisor offer a VM Generation ID with a counter (QEMU: -device vmgenid,guid=auto,counter=on), and boot a kernel with CONFIG_VMGENCTR";
 }
 
+static const char advice_if_denied[] =
+	"install 70-vmgen.rules and run \"udevadm trigger --subsystem-match=misc\", or allow reading the device where a container or a sandbox is set up";
+
 static const char *advice_for_counter(enum vmgen_status status)
 {
+	if (counter_is_denied())
+		return advice_if_denied;
 	switch (status) {
+	case VMGEN_DENIED:
+		return advice_if_denied;
 	case VMGEN_NOTIFY_ONLY:
-		return "boot a kernel with CONFIG_VMGENCTR";
 	case VMGEN_ABSENT:
 		return advice_if_absent();
-	case VMGEN_DENIED:
-		return "install 70-vmgen.rules and run \"udevadm trigger --subsystem-match=misc\", or allow reading the device where a container or a sandbox is set up";
 	default:
 		return "see what the kernel's log has on vmgenctr, and report it to whoever provides the hypervisor";
 	}
@@ -82,9 +86,10 @@ static void check_counter(struct patient *p)
 		       "none, and this is no virtual machine");
 	else
 		report(&p->report, VERDICT_PROBLEM, "counter",
-		       advice_for_counter(l->status), "%s: %s (%s)",
+		       advice_for_counter(l->status), "%s: %s (%s%s)",
 		       status_name(l->status), status_meaning(l->status),
-		       strerror(-l->error));
+		       strerror(-l->error),
+		       counter_is_denied() ? "; there is one that this user may not open" : "");
 }
 
 /* Root opens everything, and does not notice. */
@@ -100,7 +105,7 @@ static void check_permission(struct patient *p)
 		       "everyone may read %s", node);
 	else
 		report(&p->report, VERDICT_PROBLEM, "permission",
-		       advice_for_counter(VMGEN_DENIED),
+		       advice_if_denied,
 		       "not everyone may read %s (mode %04o)", node,
 		       (unsigned int)st.st_mode & 07777);
 }

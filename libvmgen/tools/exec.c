@@ -25,15 +25,15 @@ static const char help[] =
 	"  -h, --help           this text\n"
 	"\n"
 	"In its environment:\n"
-	"  VMGEN_GENERATION     the generation that it runs for\n"
+	"  VMGEN_GENERATION     the generation that it runs for, if there is a counter\n"
 	"  VMGEN_INSTANCE_ID    32 hex digits that differ between clones, if there are any\n"
 	"  VMGEN_CRNG_RESEEDED  1, or 0 when nobody says that the kernel's random number\n"
 	"                       generator is reseeded\n"
 	"\n"
 	"A failure is reported, and the next change leads to the next run.\n"
 	"\n"
-	"Exit status: 0 there were N runs; 3 NOTIFY_ONLY; 4 ABSENT; 5 DENIED; 6 BROKEN;\n"
-	"1 failed; 2 wrong usage; with --exit-on-error that of COMMAND, 128 + N if signal N\n"
+	"Exit status: 0 there were N runs; 4 ABSENT; 5 DENIED; 6 BROKEN; 1 failed;\n"
+	"2 wrong usage; with --exit-on-error that of COMMAND, 128 + N if signal N\n"
 	"ended it, 127 if it cannot be run\n";
 
 static const struct option options[] = {
@@ -67,18 +67,21 @@ static void parse(const struct command *self, int argc, char **argv,
 	ret->command = argv + optind;
 }
 
+static void set(const char *name, const char *value)
+{
+	if (value)
+		setenv(name, value, 1);
+	else
+		unsetenv(name);
+}
+
 static void set_environment(const struct vmgen_info *info)
 {
-	char number[21], hex[HEX_ID_SIZE];
+	char text[GENERATION_SIZE], hex[HEX_ID_SIZE];
 
-	snprintf(number, sizeof(number), "%" PRIu64, info->generation);
-	setenv("VMGEN_GENERATION", number, 1);
-	setenv("VMGEN_CRNG_RESEEDED",
-	       info->flags & VMGEN_INFO_CRNG_RESEEDED ? "1" : "0", 1);
-	if (hex_id(info, hex))
-		setenv("VMGEN_INSTANCE_ID", hex, 1);
-	else
-		unsetenv("VMGEN_INSTANCE_ID");
+	set("VMGEN_GENERATION", generation_text(info, text));
+	set("VMGEN_INSTANCE_ID", hex_id(info, hex));
+	set("VMGEN_CRNG_RESEEDED", info->flags & VMGEN_INFO_CRNG_RESEEDED ? "1" : "0");
 }
 
 static pid_t start(const struct command *self, char **command, const sigset_t *mask)
@@ -170,11 +173,8 @@ static int run(const struct command *self, int argc, char **argv)
 	/* Inherited, it would have the kernel forget how the command ended. */
 	signal(SIGCHLD, SIG_DFL);
 	w = watch_counter(self);
-	if (a.initial) {
-		r = vmgen_sync(&info);
-		if (r < 0)
-			return complain_counter(self, r);
-	}
+	if (a.initial)
+		current_generation(self, &info);
 	while (!a.counted || a.count--) {
 		if (!a.initial)
 			next_change(self, w, &info);

@@ -26,7 +26,7 @@ static const struct {
 	const char *name, *meaning;
 } statuses[] = {
 	[VMGEN_ACTIVE] = { "ACTIVE", "there is a counter, and it was just checked" },
-	[VMGEN_NOTIFY_ONLY] = { "NOTIFY_ONLY", "changes are told late, there is no counter" },
+	[VMGEN_NOTIFY_ONLY] = { "NOTIFY_ONLY", "changes are told late, and there is no counter to check" },
 	[VMGEN_ABSENT] = { "ABSENT", "this machine has no counter, or none that is visible here" },
 	[VMGEN_DENIED] = { "DENIED", "there is a counter that this user may not open" },
 	[VMGEN_BROKEN] = { "BROKEN", "there is a counter that cannot be trusted" },
@@ -78,21 +78,25 @@ const char *hex_id(const struct vmgen_info *info, char hex[HEX_ID_SIZE])
 	return hex;
 }
 
-/* A string: most readers of JSON round a number beyond 2^53. */
-static void json_generation(struct json *j, uint64_t generation)
+const char *generation_text(const struct vmgen_info *info, char text[GENERATION_SIZE])
 {
-	char text[21];
-
-	snprintf(text, sizeof(text), "%" PRIu64, generation);
-	json_string(j, "generation", text);
+	if (!info->generation)
+		return NULL;
+	snprintf(text, GENERATION_SIZE, "%" PRIu64, info->generation);
+	return text;
 }
 
+/* The generation is a string: most readers of JSON round a number beyond 2^53. */
 void json_info(struct json *j, const struct vmgen_info *info)
 {
-	char hex[HEX_ID_SIZE];
+	char hex[HEX_ID_SIZE], text[GENERATION_SIZE];
 
+	json_string(j, "status", status_name(info->generation ? VMGEN_ACTIVE :
+					     VMGEN_NOTIFY_ONLY));
+	if (!generation_text(info, text))
+		return;
 	json_string(j, "backend", backend_name(info->backend));
-	json_generation(j, info->generation);
+	json_string(j, "generation", text);
 	if (hex_id(info, hex))
 		json_string(j, "instance_id", hex);
 	else

@@ -7,6 +7,7 @@
 #include "vmgen.h"
 
 #define HEX_ID_SIZE	(2 * sizeof(((struct vmgen_info *)0)->instance_id) + 1)
+#define GENERATION_SIZE	21
 
 struct look {
 	enum vmgen_status status;
@@ -23,6 +24,8 @@ const char *backend_name(uint32_t backend);
 const char *backend_node(uint32_t backend);
 /* Returns NULL where the backend has no instance id. */
 const char *hex_id(const struct vmgen_info *info, char hex[HEX_ID_SIZE]);
+/* Decimal; NULL where a change was told, and there is no counter. */
+const char *generation_text(const struct vmgen_info *info, char text[GENERATION_SIZE]);
 /* The members of a JSON object. */
 void json_info(struct json *j, const struct vmgen_info *info);
 

@@ -80,6 +80,19 @@ bool counter_is_hidden(void)
 	       access("/dev/vmgenctr", F_OK) < 0;
 }
 
+bool counter_is_denied(void)
+{
+	static const char *const nodes[] = {
+		"/dev/vmgenctr", "/dev/vmclock0", "/dev/sysgenid",
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++)
+		if (access(nodes[i], R_OK) < 0 && (errno == EACCES || errno == EPERM))
+			return true;
+	return false;
+}
+
 enum random_state kernel_random_state(void)
 {
 	char byte;

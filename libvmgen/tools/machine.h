@@ -14,6 +14,9 @@ bool kernel_hears_of_restores(void);
 /* The kernel has a vmgenctr that is not in this /dev. */
 bool counter_is_hidden(void);
 
+/* One of the counters may not be read by this user. */
+bool counter_is_denied(void);
+
 enum random_state { RANDOM_READY, RANDOM_NOT_YET, RANDOM_FAILS };
 enum random_state kernel_random_state(void);
 

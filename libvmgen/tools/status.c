@@ -31,11 +31,12 @@ static void print_json(const struct look *l)
 	struct json j = { .out = stdout };
 
 	json_begin(&j, NULL, '{');
-	json_string(&j, "status", status_name(l->status));
-	if (l->status == VMGEN_ACTIVE)
+	if (l->status == VMGEN_ACTIVE) {
 		json_info(&j, &l->info);
-	else
+	} else {
+		json_string(&j, "status", status_name(l->status));
 		json_string(&j, "error", strerror(-l->error));
+	}
 	json_end(&j, '}');
 	putchar('\n');
 }

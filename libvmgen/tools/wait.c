@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /* vmgen wait: return after the next change. */
-#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,8 +18,8 @@ static const char help[] =
 	"  -j, --json             print one JSON object, as \"vmgen status --json\" does\n"
 	"  -h, --help             this text\n"
 	"\n"
-	"Exit status: 0 there was a change; 124 the time is up; 3 NOTIFY_ONLY; 4 ABSENT;\n"
-	"5 DENIED; 6 BROKEN; 1 failed; 2 wrong usage\n";
+	"Exit status: 0 there was a change; 124 the time is up; 4 ABSENT; 5 DENIED;\n"
+	"6 BROKEN; 3 NOTIFY_ONLY, and --generation was asked for; 1 failed; 2 wrong usage\n";
 
 static const struct option options[] = {
 	{ "timeout", required_argument, NULL, 't' },
@@ -76,6 +75,19 @@ static int wait_for_change(const struct arguments *a, vmgen_watch *w,
 	return vmgen_watch_wait(w, a->timeout, ret);
 }
 
+static void print_result(const struct command *self, const struct vmgen_info *info,
+			 bool json)
+{
+	char text[GENERATION_SIZE];
+	const char *generation = generation_text(info, text);
+
+	if (json)
+		print_change(self, info, true);
+	else
+		puts(generation ? generation : "-");
+	flush(self);
+}
+
 static int run(const struct command *self, int argc, char **argv)
 {
 	struct arguments a = { .timeout = -1 };
@@ -91,11 +103,7 @@ static int run(const struct command *self, int argc, char **argv)
 		return complain_counter(self, r);
 	if (r == 0)
 		return EXIT_TIMEOUT;
-	if (a.json)
-		print_change(self, &info, true);
-	else
-		printf("%" PRIu64 "\n", info.generation);
-	flush(self);
+	print_result(self, &info, a.json);
 	return 0;
 }
 

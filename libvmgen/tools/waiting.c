@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "info.h"
 #include "waiting.h"
@@ -15,6 +15,17 @@ vmgen_watch *watch_counter(const struct command *self)
 	if (r < 0)
 		exit(complain_counter(self, r));
 	return w;
+}
+
+/* Where changes are only told, there is no generation to begin with. */
+void current_generation(const struct command *self, struct vmgen_info *ret)
+{
+	int r = vmgen_sync(ret);
+
+	if (r == -ENODATA)
+		memset(ret, 0, sizeof(*ret));
+	else if (r < 0)
+		exit(complain_counter(self, r));
 }
 
 /* A driver that is unbound may come back, and then it is a change. */
@@ -36,7 +47,6 @@ static void print_json(const struct vmgen_info *info)
 	struct json j = { .out = stdout };
 
 	json_begin(&j, NULL, '{');
-	json_string(&j, "status", status_name(VMGEN_ACTIVE));
 	json_info(&j, info);
 	json_end(&j, '}');
 	putchar('\n');
@@ -44,12 +54,12 @@ static void print_json(const struct vmgen_info *info)
 
 void print_change(const struct command *self, const struct vmgen_info *info, bool json)
 {
-	char hex[HEX_ID_SIZE];
-	const char *id = hex_id(info, hex);
+	char hex[HEX_ID_SIZE], text[GENERATION_SIZE];
+	const char *generation = generation_text(info, text), *id = hex_id(info, hex);
 
 	if (json)
 		print_json(info);
 	else
-		printf("%" PRIu64 " %s\n", info->generation, id ? id : "-");
+		printf("%s %s\n", generation ? generation : "-", id ? id : "-");
 	flush(self);
 }

@@ -8,6 +8,9 @@
 /* Exits if there is nothing to watch. */
 vmgen_watch *watch_counter(const struct command *self);
 
+/* For those who begin with it; exits if there is none. */
+void current_generation(const struct command *self, struct vmgen_info *ret);
+
 /* Returns when there was a change; exits if nobody will tell of any. */
 void next_change(const struct command *self, vmgen_watch *w, struct vmgen_info *ret);
 

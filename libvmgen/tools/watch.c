@@ -17,8 +17,7 @@ static const char help[] =
 	"\n"
 	"Changes that follow each other quickly may share a line.\n"
 	"\n"
-	"Exit status: 0 there were N changes; 3 NOTIFY_ONLY; 4 ABSENT; 5 DENIED; 6 BROKEN;\n"
-	"1 failed; 2 wrong usage\n";
+	"Exit status: 0 there were N changes; 4 ABSENT; 5 DENIED; 6 BROKEN; 1 failed; 2 wrong usage\n";
 
 static const struct option options[] = {
 	{ "initial", no_argument, NULL, 'i' },
@@ -34,7 +33,7 @@ static int run(const struct command *self, int argc, char **argv)
 	unsigned long long count = 0;
 	struct vmgen_info info;
 	vmgen_watch *w;
-	int option, r;
+	int option;
 
 	while ((option = next_option(self, argc, argv, "in:jh", options)) != -1) {
 		initial |= option == 'i';
@@ -46,9 +45,7 @@ static int run(const struct command *self, int argc, char **argv)
 	no_more_arguments(self, argc, argv);
 	w = watch_counter(self);
 	if (initial) {
-		r = vmgen_sync(&info);
-		if (r < 0)
-			return complain_counter(self, r);
+		current_generation(self, &info);
 		print_change(self, &info, json);
 	}
 	while (!counted || count--) {

@@ -145,28 +145,33 @@ class GuardedTest(CounterTest):
 
     def test_a_late_thread_does_not_bring_back_an_old_value(self) -> None:
         """It took its entropy before the restore, and is done after another's use."""
-        taken, go_on = threading.Event(), threading.Event()
+        taken, make_on, using, use_on = (threading.Event() for _ in range(4))
+        generations: List[int] = []
 
         def make() -> Tuple[int, int]:
             value = self.make()
             if value[0] == 1:
                 taken.set()
-                self.assertTrue(go_on.wait(60))
+                self.assertTrue(make_on.wait(60))
             return value
 
+        def use(value: Tuple[int, int]) -> int:
+            using.set()
+            self.assertTrue(use_on.wait(60))
+            return value[1]
+
         guarded = vmgen.Guarded(make)
-        generations: List[int] = []
-        late = threading.Thread(
-            target=lambda: generations.append(guarded.run(lambda value: value[1]))
-        )
+        late = threading.Thread(target=lambda: generations.append(guarded.run(use)))
         late.start()
         self.assertTrue(taken.wait(60))
         self.counter.bump()
         self.assertEqual(guarded.run(lambda value: value[1]), 2)
-        go_on.set()
+        make_on.set()
+        self.assertTrue(using.wait(60))
+        self.assertEqual(guarded.run(lambda value: value[1]), 2)
+        use_on.set()
         late.join(60)
         self.assertEqual(generations, [2])
-        self.assertEqual(guarded.run(lambda value: value[1]), 2)
 
 
 class StatusTest(CounterTest):

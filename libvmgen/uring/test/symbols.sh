@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+# shellcheck shell=sh
+# The shared library exports what the map and the header say and nothing else, needs
+# what it uses, and each function has a page.
+set -eu
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+so=$BUILD/uring/libvmgen-uring.so
+sed -n 's/^\t\t\(vmgen_[a-z_]*\);$/\1/p' vmgen-uring.map | sort > "$scratch/map"
+[ -s "$scratch/map" ]
+nm -D --defined-only "$so" | awk '$2 != "A" { print $3 }' | sed 's/@@VMGEN_URING_1\.0$//' |
+	sort > "$scratch/so"
+diff -u "$scratch/map" "$scratch/so"
+sed -n 's/^VMGEN_API .*[ *]\(vmgen_[a-z_]*\)(.*/\1/p' vmgen-uring.h | sort > "$scratch/header"
+diff -u "$scratch/map" "$scratch/header"
+readelf -d "$so" | grep -q 'NEEDED.*liburing\.so'
+readelf -d "$so" | grep -q 'NEEDED.*libvmgen\.so\.1'
+
+while read -r function; do
+	page=man/$function.3
+	[ -f "$page" ] || { echo "no page for $function"; exit 1; }
+	grep -q "^\.Fn $function" "$page" || { echo "$page: no synopsis of $function"; exit 1; }
+	for section in 'RETURN VALUES' GUARANTEE SAFETY ERRORS 'NOT GUARANTEED' 'SEE ALSO'; do
+		grep -q "^\.Sh $section\$" "$page" || { echo "$page: no $section"; exit 1; }
+	done
+done < "$scratch/map"
+command -v mandoc > /dev/null || exit 0
+mandoc -Tlint -Wwarning man/*.3

@@ -5,10 +5,16 @@
  */
 #include <endian.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <ucontext.h>
 
+#include "../src/lib.h"
 #include "../src/vmclock.h"
 #include "test.h"
+
+/* Only ever there together with a flag or a count that says not to look. */
+#define BAD	UINT64_C(0xbadbadbad)
 
 static vmgen_guard g = VMGEN_GUARD_INIT;
 static struct vmclock_page *page;
@@ -118,7 +124,7 @@ static void *hypervisor(void *arg)
 	while (!__atomic_load_n((int *)arg, __ATOMIC_RELAXED)) {
 		STORE(&page->seq_count, htole32(seq + 1));
 		__atomic_thread_fence(__ATOMIC_RELEASE);
-		store64(&page->generation, UINT64_C(0xbadbadbad));
+		store64(&page->generation, BAD);
 		store64(&page->flags, 0);
 		store64(&page->generation, ++generation);
 		store64(&page->flags, VMCLOCK_F_COUNTER);
@@ -144,7 +150,7 @@ static void what_is_half_written_is_not_read(void)
 		CHECK(r == 0 || r == -EIO);
 		if (r < 0)
 			continue;
-		CHECK(info.generation != UINT64_C(0xbadbadbad));
+		CHECK(info.generation != BAD);
 		CHECK(info.generation >= last);
 		seen += info.generation > last;
 		last = info.generation;
@@ -154,6 +160,86 @@ static void what_is_half_written_is_not_read(void)
 	CHECK(vmgen_sync(NULL) == 0);
 }
 
+/*
+ * The whole update of a hypervisor between any two instructions of a reader, which the
+ * processor's single steps are good for: it sees what was there before or after.
+ */
+#if (defined(__x86_64__) || defined(__i386__)) && !defined(__SANITIZE_THREAD__)
+
+#ifdef __x86_64__
+#define FLAGS(uc) ((uc)->uc_mcontext.gregs[REG_EFL])
+#define SINGLE_STEPS() __asm__ __volatile__("sub $128, %%rsp; pushfq; orq $0x100, (%%rsp); " \
+					    "popfq; add $128, %%rsp" : : : "memory", "cc")
+#else
+#define FLAGS(uc) ((uc)->uc_mcontext.gregs[REG_EFL])
+#define SINGLE_STEPS() __asm__ __volatile__("pushfl; orl $0x100, (%%esp); popfl" \
+					    : : : "memory", "cc")
+#endif
+#define TRAP_FLAG 0x100
+
+static struct { uint64_t flags, generation; } after;
+static volatile int steps, step;
+
+static void stepped(int sig, siginfo_t *si, void *context)
+{
+	(void)sig;
+	(void)si;
+	if (++steps < step)
+		return;
+	FLAGS((ucontext_t *)context) &= ~TRAP_FLAG;
+	store64(&page->flags, after.flags);
+	store64(&page->generation, after.generation);
+	STORE(&page->seq_count, htole32(le32toh(page->seq_count) + 2));
+}
+
+static void update(uint64_t flags, uint64_t generation)
+{
+	store64(&page->flags, flags);
+	store64(&page->generation, generation);
+	after.flags = flags ^ VMCLOCK_F_COUNTER;
+	after.generation = generation == BAD ? 2 : BAD;
+}
+
+static void read_with_update_at(int k)
+{
+	struct page now = { 0, 0 };
+	int r;
+
+	steps = 0;
+	step = k;
+	SINGLE_STEPS();
+	r = vmgen_vmclock_page(page, &now);
+	CHECK(r == 0 || r == -ENODEV);
+	CHECK(r < 0 || now.generation != BAD);
+	/* The reader may be through before; the steps end only with the update. */
+	while (steps < k)
+		;
+}
+
+static void an_update_between_two_instructions(void)
+{
+	struct sigaction action = { .sa_sigaction = stepped, .sa_flags = SA_SIGINFO };
+	int k;
+
+	if (getenv("WRAPPER") && *getenv("WRAPPER"))
+		return;
+	new_page();
+	CHECK(sigaction(SIGTRAP, &action, NULL) == 0);
+	for (k = 1; k < 300; k++) {
+		update(VMCLOCK_F_COUNTER, 1);
+		read_with_update_at(k);
+		update(0, BAD);
+		read_with_update_at(k);
+	}
+	update(VMCLOCK_F_COUNTER, 1);
+}
+
+#else
+static void an_update_between_two_instructions(void)
+{
+}
+#endif
+
 int main(void)
 {
 	a_migration_is_no_change();
@@ -161,5 +247,6 @@ int main(void)
 	a_short_page_is_not_read();
 	nobody_waits_for_ever();
 	what_is_half_written_is_not_read();
+	an_update_between_two_instructions();
 	return 0;
 }

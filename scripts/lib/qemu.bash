@@ -39,9 +39,10 @@ qemu_ninja() {
 	ninja -C "$OUT" "$@"
 }
 
-# The tests of this device: those that the series brings and the one that was there.
+# The tests of these devices: those that the series brings and the one that was there.
 qemu_qtests() {
-	ninja -C "$OUT" -t targets all | sed -n -E 's#^(tests/(qtest/vmgen[a-z]*-test|unit/test-vmgen[a-z]*)): .*#\1#p'
+	ninja -C "$OUT" -t targets all |
+		sed -n -E 's#^(tests/(qtest/vm(gen[a-z]*|clock)-test|unit/test-vmgen[a-z]*)): .*#\1#p'
 }
 
 qemu_build() {

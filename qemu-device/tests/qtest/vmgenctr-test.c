@@ -1,32 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * QTest testcase for the generation counter of the vmgenid device
- *
- * Firmware does not run here: the tests do its part and hand the address of
- * the GUID to the device themselves.
  */
 
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
-#include "qemu/units.h"
 #include "qemu/uuid.h"
-#include "libqos/fw_cfg.h"
-#include "libqos/libqos-pc.h"
 #include "qobject/qdict.h"
 #include "qobject/qlist.h"
 #include "standard-headers/linux/vmgenctr.h"
-
-#define GUID_A "324e6eaf-d1d1-4bf6-bf41-b9bb6c91fb87"
-#define GUID_B "1b4a3b5e-54a4-4d3b-8f0c-0b6d2a7e5a11"
+#include "vmgen-util.h"
 
 /* What the guest relies on, so it must not change */
 #define COUNTER_ADDR    0xfeffa000
 #define COUNTER_SIZE    4096
-#define GUID_FILE       "etc/vmgenid_guid"
-#define GUID_FILE_SIZE  4096
-#define GUID_OFFSET     40
-#define ADDR_FILE       "etc/vmgenid_addr"
-#define GPE_VMGENID     (1 << 5)
 
 /* In the stream: 5, length, name, 32 bits of version, generation, GUID */
 #define SUBSECTION              "\x05\x0fvmgenid/counter"
@@ -34,86 +21,7 @@
 #define SUBSECTION_GENERATION   (SUBSECTION_VERSION + 4)
 #define SUBSECTION_GUID         (SUBSECTION_GENERATION + 8)
 
-typedef struct VM {
-    QOSState *qs;
-    QTestState *qts;
-    QFWCFG *fw_cfg;
-    uint64_t guid_page;     /* where "firmware" put the GUID */
-    uint16_t gpe;           /* port of the GPE status */
-} VM;
-
-static char *tmpdir;
-
-static char *tmp_path(const char *name)
-{
-    return g_build_filename(tmpdir, name, NULL);
-}
-
-static char *find_bytes(char *data, size_t size, const char *bytes, size_t len)
-{
-    char *end = data + size - len;
-
-    for (; data <= end; data++) {
-        if (!memcmp(data, bytes, len)) {
-            return data;
-        }
-    }
-    return NULL;
-}
-
-/*** A virtual machine, and what its guest can see ***/
-
-static void vm_enable_gpe(VM *vm, bool q35)
-{
-    if (q35) {
-        /* PMBASE and ACPI_CNTL of the ICH9's LPC bridge */
-        qtest_outl(vm->qts, 0xcf8, 0x8000f840);
-        qtest_outl(vm->qts, 0xcfc, 0x601);
-        qtest_outl(vm->qts, 0xcf8, 0x8000f844);
-        qtest_outb(vm->qts, 0xcfc, 0x80);
-    }
-    vm->gpe = q35 ? 0x620 : 0xafe0;
-}
-
-static G_GNUC_PRINTF(2, 3) VM *vm_start(const char *machine,
-                                        const char *fmt, ...)
-{
-    VM *vm = g_new0(VM, 1);
-    g_autofree char *args = NULL;
-    va_list ap;
-
-    va_start(ap, fmt);
-    args = g_strdup_vprintf(fmt, ap);
-    va_end(ap);
-
-    vm->qs = qtest_pc_boot("-machine %s -m 16 -nodefaults %s", machine, args);
-    vm->qts = vm->qs->qts;
-    vm->fw_cfg = pc_fw_cfg_init(vm->qts);
-    vm->guid_page = guest_alloc(&vm->qs->alloc, GUID_FILE_SIZE);
-    vm_enable_gpe(vm, strstr(machine, "q35"));
-    return vm;
-}
-
-static void vm_quit(VM *vm)
-{
-    guest_free(&vm->qs->alloc, vm->guid_page);
-    pc_fw_cfg_uninit(vm->fw_cfg);
-    qtest_shutdown(vm->qs);
-    g_free(vm);
-}
-
-/* What the linker-loader commands make the firmware do */
-static void vm_run_firmware(VM *vm)
-{
-    uint64_t addr = cpu_to_le64(vm->guid_page + GUID_OFFSET);
-    uint8_t blob[GUID_FILE_SIZE];
-
-    qfw_cfg_read_file(vm->fw_cfg, vm->qs, GUID_FILE,
-                      blob, sizeof(blob));
-    qtest_bufwrite(vm->qts, vm->guid_page, blob, sizeof(blob));
-    qfw_cfg_write_file(vm->fw_cfg, vm->qs, ADDR_FILE,
-                       &addr, sizeof(addr));
-}
+/*** What the guest can see ***/
 
 static QemuUUID vm_guest_guid(VM *vm)
 {
@@ -138,10 +46,7 @@ static QemuUUID vm_fw_cfg_guid(VM *vm)
 /* Whether the guest has been notified since the last call */
 static bool vm_take_notify(VM *vm)
 {
-    bool notified = qtest_inb(vm->qts, vm->gpe) & GPE_VMGENID;
-
-    qtest_outb(vm->qts, vm->gpe, GPE_VMGENID);
-    return notified;
+    return vm_take_event(vm, GPE_VMGENID);
 }
 
 static uint64_t vm_generation(VM *vm)
@@ -350,16 +255,12 @@ static bool vm_has_ctra(VM *vm)
         "\x12\x08\x02"              /* Package, 8 bytes, 2 elements */
         "\x0c\x00\xa0\xff\xfe"      /* DWord 0xfeffa000 */
         "\x00";                     /* Zero */
-    size_t size = 256 * KiB;
-    g_autofree char *tables = g_malloc(size);
 
-    size = qfw_cfg_read_file(vm->fw_cfg, vm->qs, "etc/acpi/tables",
-                             tables, size);
-    g_assert_nonnull(find_bytes(tables, size, "VM_Gen_Counter", 14));
-    if (!find_bytes(tables, size, "CTRA", 4)) {
+    g_assert_true(vm_has_aml(vm, "VM_Gen_Counter", 14));
+    if (!vm_has_aml(vm, "CTRA", 4)) {
         return false;
     }
-    g_assert_nonnull(find_bytes(tables, size, ctra, sizeof(ctra) - 1));
+    g_assert_true(vm_has_aml(vm, ctra, sizeof(ctra) - 1));
     return true;
 }
 
@@ -375,6 +276,8 @@ static const CtraTest ctra_tests[] = {
     { "pc/off", "pc", ",counter=off", false },
     { "pc/default", "pc", "", true },
     { "q35/default", "q35", "", true },
+    { "microvm/default", "microvm", "", true },
+    { "microvm/off", "microvm", ",counter=off", false },
     { "pc/old-machine", "pc-i440fx-9.2", "", false },
     { "q35/old-machine", "pc-q35-9.2", "", false },
     { "q35/old-machine-on", "pc-q35-9.2", ",counter=on", true },
@@ -392,38 +295,28 @@ static void test_ctra(const void *opaque)
     vm_quit(vm);
 }
 
-/* Start QEMU, which must refuse, and return what it says */
-static char *run_refused(const char *device)
-{
-    const char *argv[] = {
-        getenv("QTEST_QEMU_BINARY"), "-accel", "qtest", "-display", "none",
-        "-machine", "pc", "-nodefaults", "-device", device, NULL
-    };
-    g_autoptr(GError) err = NULL;
-    char *text = NULL;
-    int status;
-
-    g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_DEFAULT, NULL, NULL,
-                 NULL, &text, &status, &err);
-    g_assert_no_error(err);
-    g_assert_true(WIFEXITED(status));
-    g_assert_cmpint(WEXITSTATUS(status), ==, 1);
-    return text;
-}
-
 static void test_exhausted_floor_is_refused(void)
 {
     g_autofree char *text =
-        run_refused("vmgenid,counter=on,generation=18446744073709551615");
+        run_refused("pc", "vmgenid,counter=on,"
+                          "generation=18446744073709551615");
 
     g_assert_nonnull(strstr(text, "generation must be at most"));
 }
 
 static void test_floor_without_counter_is_refused(void)
 {
-    g_autofree char *text = run_refused("vmgenid,counter=off,generation=2");
+    g_autofree char *text =
+        run_refused("pc", "vmgenid,counter=off,generation=2");
 
     g_assert_nonnull(strstr(text, "generation needs counter=on"));
+}
+
+static void test_machine_without_acpi_is_refused(const void *machine)
+{
+    g_autofree char *text = run_refused(machine, "vmgenid");
+
+    g_assert_nonnull(strstr(text, "vmgenid needs a machine with ACPI"));
 }
 
 static void test_monitor(void)
@@ -467,24 +360,6 @@ static void test_stop_cont(void)
 }
 
 /*** Snapshots, loaded in place ***/
-
-static char *create_disk(void)
-{
-    char *disk = tmp_path("disk.qcow2");
-
-    g_assert_true(mkimg(disk, "qcow2", 64));
-    return disk;
-}
-
-#define DISK "-drive if=none,id=d,format=qcow2,file=%s "
-
-/* HMP is silent when all is well */
-static void vm_hmp(VM *vm, const char *command)
-{
-    g_autofree char *text = qtest_hmp(vm->qts, "%s", command);
-
-    g_assert_cmpstr(text, ==, "");
-}
 
 static void test_loadvm(const void *machine)
 {
@@ -641,43 +516,18 @@ static void test_snapshot_of_no_counter(void)
     unlink(disk);
 }
 
-static void vm_wait_job(VM *vm, const char *id)
-{
-    const char *status;
-
-    do {
-        g_autoptr(QDict) event =
-            qtest_qmp_eventwait_ref(vm->qts, "JOB_STATUS_CHANGE");
-        QDict *data = qdict_get_qdict(event, "data");
-
-        g_assert_cmpstr(qdict_get_str(data, "id"), ==, id);
-        status = g_intern_string(qdict_get_str(data, "status"));
-    } while (strcmp(status, "concluded"));
-    qtest_qmp_assert_success(
-        vm->qts, "{ 'execute': 'job-dismiss', 'arguments': { 'id': %s } }", id);
-    qtest_qmp_eventwait(vm->qts, "JOB_STATUS_CHANGE"); /* null */
-}
-
 static void test_snapshot_load_job(void)
 {
     g_autofree char *disk = create_disk();
-    VM *vm = vm_start("pc", "-blockdev driver=qcow2,node-name=d,"
-                      "file.driver=file,file.filename=%s "
-                      "-device virtio-blk-pci,drive=d "
-                      "-device vmgenid,counter=on,guid=auto", disk);
+    VM *vm = vm_start("pc", DISK_FOR_JOBS "-device vmgenid,counter=on,"
+                      "guid=auto", disk);
     QemuUUID last = vm_query_guid(vm);
     uint64_t i;
 
     vm_run_firmware(vm);
-    qtest_qmp_assert_success(
-        vm->qts, "{ 'execute': 'snapshot-save', 'arguments': {"
-        "'job-id': 'j', 'tag': 's', 'vmstate': 'd', 'devices': [ 'd' ] } }");
-    vm_wait_job(vm, "j");
+    vm_snapshot_job(vm, "snapshot-save");
     for (i = 2; i < 5; i++) {
-        qtest_qmp_assert_success(
-            vm->qts, "{ 'execute': 'snapshot-load', 'arguments': {"
-            "'job-id': 'j', 'tag': 's', 'vmstate': 'd', 'devices': [ 'd' ] } }");
-        vm_wait_job(vm, "j");
+        vm_snapshot_job(vm, "snapshot-load");
         assert_generation(vm, i);
         g_assert_true(vm_take_notify(vm));
         assert_guid_ne(vm_guest_guid(vm), last);
@@ -688,54 +538,6 @@ static void test_snapshot_load_job(void)
 }
 
 /*** Streams, loaded into a new process ***/
-
-static void vm_enable_events(VM *vm)
-{
-    qtest_qmp_assert_success(
-        vm->qts, "{ 'execute': 'migrate-set-capabilities', 'arguments': {"
-        "'capabilities': [ { 'capability': 'events', 'state': true } ] } }");
-}
-
-/* Returns whether the migration has completed, rather than failed */
-static bool vm_wait_migration(VM *vm)
-{
-    const char *status;
-
-    do {
-        g_autoptr(QDict) event = qtest_qmp_eventwait_ref(vm->qts, "MIGRATION");
-        QDict *data = qdict_get_qdict(event, "data");
-
-        status = g_intern_string(qdict_get_str(data, "status"));
-    } while (strcmp(status, "completed") && strcmp(status, "failed"));
-    return !strcmp(status, "completed");
-}
-
-static void vm_save(VM *vm, const char *uri)
-{
-    vm_enable_events(vm);
-    qtest_qmp_assert_success(
-        vm->qts, "{ 'execute': 'migrate', 'arguments': { 'uri': %s } }", uri);
-    g_assert_true(vm_wait_migration(vm));
-}
-
-static bool vm_load(VM *vm, const char *uri)
-{
-    vm_enable_events(vm);
-    qtest_qmp_assert_success(
-        vm->qts, "{ 'execute': 'migrate-incoming', 'arguments': {"
-        "'uri': %s, 'exit-on-error': false } }", uri);
-    return vm_wait_migration(vm);
-}
-
-static char *stream_path(void)
-{
-    return tmp_path("stream");
-}
-
-static char *stream_uri(void)
-{
-    return g_strdup_printf("file:%s/stream", tmpdir);
-}
 
 /* The stream of a machine that has booted, and what it had */
 static void save_stream(const char *machine, const char *device)
@@ -824,6 +626,11 @@ static void test_incoming_q35(const void *t)
     test_incoming("q35", t);
 }
 
+static void test_incoming_microvm(const void *t)
+{
+    test_incoming("microvm", t);
+}
+
 /* Two clones of one stream are siblings, and one of them has a child */
 static void test_clone_of_clone(void)
 {
@@ -900,111 +707,31 @@ static void test_live_migration(void)
     unlink(sock);
 }
 
-typedef struct CprTransfer {
-    VM *old;
-    const char *sock;
-    const char *cpr;
-} CprTransfer;
-
-/* Tries until the new QEMU, which is being started meanwhile, listens */
-static void *start_cpr_transfer(void *opaque)
-{
-    CprTransfer *t = opaque;
-    bool failed;
-
-    qtest_qmp_assert_success(
-        t->old->qts, "{ 'execute': 'migrate-set-parameters',"
-        "'arguments': { 'mode': 'cpr-transfer' } }");
-    do {
-        g_autoptr(QDict) rsp = qtest_qmp(
-            t->old->qts, "{ 'execute': 'migrate', 'arguments': { 'channels': ["
-            "{ 'channel-type': 'main', 'addr': { 'transport': 'socket',"
-            "  'type': 'unix', 'path': %s } },"
-            "{ 'channel-type': 'cpr', 'addr': { 'transport': 'socket',"
-            "  'type': 'unix', 'path': %s } } ] } }", t->sock, t->cpr);
-
-        failed = qdict_haskey(rsp, "error");
-        if (failed) {
-            g_usleep(1000);
-        }
-    } while (failed);
-    return NULL;
-}
-
-static void vm_wait_running(VM *vm)
-{
-    bool running;
-
-    do {
-        g_autoptr(QDict) status = qtest_qmp_assert_success_ref(
-            vm->qts, "{ 'execute': 'query-status' }");
-
-        running = qdict_get_bool(status, "running");
-        if (!running) {
-            g_usleep(1000);
-        }
-    } while (!running);
-}
-
 /*
  * In a cpr-transfer the new QEMU starts while the old one still runs the guest,
  * and maps the same memory.  The page must not be in it.
  */
 static void test_cpr_transfer(const void *guid)
 {
-    const char *machine = "pc,aux-ram-share=on,memory-backend=m";
-    const char *memory = "-object memory-backend-memfd,id=m,size=16M,share=on";
     bool same = !strcmp(guid, GUID_A);
-    g_autofree char *sock = tmp_path("sock");
-    g_autofree char *cpr = tmp_path("cpr");
-    g_autofree char *args = g_strdup_printf(
-        "-machine %s %s -m 16 -nodefaults -incoming unix:%s "
-        "-incoming cpr,addr.transport=socket,addr.type=unix,addr.path=%s "
-        "-device vmgenid,counter=on,guid=%s",
-        machine, memory, sock, cpr, (const char *)guid);
-    VM *old = vm_start(machine, "%s -device vmgenid,counter=on,generation=3,"
-                       "guid=" GUID_A, memory);
-    VM new = { .guid_page = old->guid_page, .gpe = old->gpe };
-    CprTransfer transfer = { old, sock, cpr };
-    GThread *thread;
+    g_autofree char *device =
+        g_strdup_printf("-device vmgenid,counter=on,guid=%s",
+                        (const char *)guid);
+    VM *old = vm_start(CPR_MACHINE, CPR_MEMORY "-device vmgenid,counter=on,"
+                       "generation=3,guid=" GUID_A);
+    VM *new;
 
     vm_run_firmware(old);
-    /* The new one opens its monitor when the old one has said what to map */
-    thread = g_thread_new("cpr", start_cpr_transfer, &transfer);
-    new.qts = qtest_init(args);
-    g_thread_join(thread);
-    vm_wait_running(&new);
-
-    assert_generation(&new, same ? 3 : 4);
-    g_assert_cmpint(vm_take_notify(&new), ==, !same);
-    assert_guid(vm_guest_guid(&new), guid);
+    new = vm_cpr_transfer(old, device);
+    assert_generation(new, same ? 3 : 4);
+    g_assert_cmpint(vm_take_notify(new), ==, !same);
+    assert_guid(vm_guest_guid(new), guid);
     assert_generation(old, 3);
-    qtest_quit(new.qts);
+    vm_quit_successor(new);
     vm_quit(old);
-    unlink(sock);
-    unlink(cpr);
 }
 
 /*** Streams that lie ***/
-
-/* Change the stream at, or cut it off after, an offset in the subsection */
-static void damage_stream(size_t offset, const void *data, size_t len)
-{
-    g_autofree char *path = stream_path();
-    g_autofree char *stream = NULL;
-    char *subsection;
-    size_t size;
-
-    g_assert_true(g_file_get_contents(path, &stream, &size, NULL));
-    subsection = find_bytes(stream, size, SUBSECTION, sizeof(SUBSECTION) - 1);
-    g_assert_nonnull(subsection);
-    if (data) {
-        memcpy(subsection + offset, data, len);
-    } else {
-        size = subsection + offset - stream;
-    }
-    g_assert_true(g_file_set_contents(path, stream, size, NULL));
-}
 
 typedef struct DamageTest {
     const char *name;
@@ -1036,7 +763,7 @@ static void test_damaged(const void *opaque)
     IncomingTest refused = { .target = "counter=on,guid=" GUID_A };
 
     save_stream("pc", "vmgenid,counter=on,guid=" GUID_A);
-    damage_stream(t->offset, t->data, t->len);
+    damage_stream(SUBSECTION, t->offset, t->data, t->len);
     check_incoming("pc", &refused);
     unlink(path);
 }
@@ -1047,6 +774,8 @@ static void add_tests(void)
 
     qtest_add_data_func("/vmgenctr/cold-start/pc", "pc", test_cold_start);
     qtest_add_data_func("/vmgenctr/cold-start/q35", "q35", test_cold_start);
+    qtest_add_data_func("/vmgenctr/cold-start/microvm", "microvm",
+                        test_cold_start);
     qtest_add_func("/vmgenctr/floor", test_floor);
     qtest_add_func("/vmgenctr/floor/exhausted",
                    test_exhausted_floor_is_refused);
@@ -1064,6 +793,10 @@ static void add_tests(void)
                             test_guest_write_is_dropped);
     }
     qtest_add_func("/vmgenctr/page/reserved", test_page_is_reserved);
+    qtest_add_data_func("/vmgenctr/no-acpi/pc", "pc,acpi=off",
+                        test_machine_without_acpi_is_refused);
+    qtest_add_data_func("/vmgenctr/no-acpi/microvm", "microvm,acpi=off",
+                        test_machine_without_acpi_is_refused);
     qtest_add_func("/vmgenctr/monitor", test_monitor);
     qtest_add_func("/vmgenctr/reset", test_reset);
     qtest_add_func("/vmgenctr/stop-cont", test_stop_cont);
@@ -1080,9 +813,12 @@ static void add_tests(void)
             g_strdup_printf("/vmgenctr/incoming/pc/%s", t->name);
         g_autofree char *q35 =
             g_strdup_printf("/vmgenctr/incoming/q35/%s", t->name);
+        g_autofree char *microvm =
+            g_strdup_printf("/vmgenctr/incoming/microvm/%s", t->name);
 
         qtest_add_data_func(pc, t, test_incoming_pc);
         qtest_add_data_func(q35, t, test_incoming_q35);
+        qtest_add_data_func(microvm, t, test_incoming_microvm);
     }
     for (i = 0; i < ARRAY_SIZE(damage_tests); i++) {
         g_autofree char *path =
@@ -1103,6 +839,7 @@ static void add_snapshot_tests(void)
 {
     qtest_add_data_func("/vmgenctr/loadvm/pc", "pc", test_loadvm);
     qtest_add_data_func("/vmgenctr/loadvm/q35", "q35", test_loadvm);
+    qtest_add_data_func("/vmgenctr/loadvm/microvm", "microvm", test_loadvm);
     qtest_add_func("/vmgenctr/loadvm/fixed-guid", test_loadvm_fixed_guid);
     qtest_add_func("/vmgenctr/loadvm/without-counter",
                    test_loadvm_without_counter);
@@ -1120,8 +857,7 @@ int main(int argc, char **argv)
     int ret;
 
     g_test_init(&argc, &argv, NULL);
-    tmpdir = g_dir_make_tmp("vmgenctr-test-XXXXXX", NULL);
-    g_assert_nonnull(tmpdir);
+    tmp_create();
 
     add_tests();
     if (have_qemu_img()) {
@@ -1132,7 +868,6 @@ int main(int argc, char **argv)
     }
     ret = g_test_run();
 
-    rmdir(tmpdir);
-    g_free(tmpdir);
+    tmp_remove();
     return ret;
 }

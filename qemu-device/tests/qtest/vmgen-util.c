@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the tests of devices that tell a guest of a restore have in common
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/bswap.h"
+#include "qemu/units.h"
+#include "qobject/qdict.h"
+#include "vmgen-util.h"
+
+static char *tmpdir;
+
+void tmp_create(void)
+{
+    tmpdir = g_dir_make_tmp("vmgen-test-XXXXXX", NULL);
+    g_assert_nonnull(tmpdir);
+}
+
+void tmp_remove(void)
+{
+    rmdir(tmpdir);
+    g_free(tmpdir);
+}
+
+char *tmp_path(const char *name)
+{
+    return g_build_filename(tmpdir, name, NULL);
+}
+
+char *find_bytes(char *data, size_t size, const char *bytes, size_t len)
+{
+    char *end = data + size - len;
+
+    for (; data <= end; data++) {
+        if (!memcmp(data, bytes, len)) {
+            return data;
+        }
+    }
+    return NULL;
+}
+
+static void vm_enable_gpe(VM *vm, const char *machine)
+{
+    bool q35 = strstr(machine, "q35");
+
+    if (strstr(machine, "microvm")) {
+        return;
+    }
+    if (q35) {
+        /* PMBASE and ACPI_CNTL of the ICH9's LPC bridge */
+        qtest_outl(vm->qts, 0xcf8, 0x8000f840);
+        qtest_outl(vm->qts, 0xcfc, 0x601);
+        qtest_outl(vm->qts, 0xcf8, 0x8000f844);
+        qtest_outb(vm->qts, 0xcfc, 0x80);
+    }
+    vm->gpe = q35 ? 0x620 : 0xafe0;
+}
+
+VM *vm_start(const char *machine, const char *fmt, ...)
+{
+    VM *vm = g_new0(VM, 1);
+    g_autofree char *args = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    args = g_strdup_vprintf(fmt, ap);
+    va_end(ap);
+
+    vm->qs = qtest_pc_boot("-machine %s -m 16 -nodefaults %s", machine, args);
+    vm->qts = vm->qs->qts;
+    vm->fw_cfg = pc_fw_cfg_init(vm->qts);
+    vm->guid_page = guest_alloc(&vm->qs->alloc, GUID_FILE_SIZE);
+    vm_enable_gpe(vm, machine);
+    return vm;
+}
+
+void vm_quit(VM *vm)
+{
+    guest_free(&vm->qs->alloc, vm->guid_page);
+    pc_fw_cfg_uninit(vm->fw_cfg);
+    qtest_shutdown(vm->qs);
+    g_free(vm);
+}
+
+void vm_run_firmware(VM *vm)
+{
+    uint64_t addr = cpu_to_le64(vm->guid_page + GUID_OFFSET);
+    uint8_t blob[GUID_FILE_SIZE];
+
+    qfw_cfg_read_file(vm->fw_cfg, vm->qs, GUID_FILE,
+                      blob, sizeof(blob));
+    qtest_bufwrite(vm->qts, vm->guid_page, blob, sizeof(blob));
+    qfw_cfg_write_file(vm->fw_cfg, vm->qs, ADDR_FILE,
+                       &addr, sizeof(addr));
+}
+
+/* The event that the microvm's generic event device has instead */
+static bool vm_take_ged_event(VM *vm, int event)
+{
+    g_assert_cmpint(event, ==, GPE_VMGENID);
+    /* What is read is gone */
+    return qtest_readl(vm->qts, GED_SELECTOR) & GED_VMGENID;
+}
+
+bool vm_take_event(VM *vm, int event)
+{
+    uint16_t port = vm->gpe + event / 8;
+    uint8_t mask = 1 << event % 8;
+    bool sent;
+
+    if (!vm->gpe) {
+        return vm_take_ged_event(vm, event);
+    }
+    sent = qtest_inb(vm->qts, port) & mask;
+    qtest_outb(vm->qts, port, mask);
+    return sent;
+}
+
+bool vm_has_aml(VM *vm, const char *bytes, size_t len)
+{
+    size_t size = 256 * KiB;
+    g_autofree char *tables = g_malloc(size);
+
+    size = qfw_cfg_read_file(vm->fw_cfg, vm->qs, "etc/acpi/tables",
+                             tables, size);
+    return find_bytes(tables, size, bytes, len);
+}
+
+void vm_hmp(VM *vm, const char *command)
+{
+    g_autofree char *text = qtest_hmp(vm->qts, "%s", command);
+
+    g_assert_cmpstr(text, ==, "");
+}
+
+char *run_refused(const char *machine, const char *device)
+{
+    const char *argv[] = {
+        getenv("QTEST_QEMU_BINARY"), "-accel", "qtest", "-display", "none",
+        "-machine", machine, "-nodefaults", "-device", device, NULL
+    };
+    g_autoptr(GError) err = NULL;
+    char *text = NULL;
+    int status;
+
+    g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_DEFAULT, NULL, NULL,
+                 NULL, &text, &status, &err);
+    g_assert_no_error(err);
+    g_assert_true(WIFEXITED(status));
+    g_assert_cmpint(WEXITSTATUS(status), ==, 1);
+    return text;
+}
+
+char *create_disk(void)
+{
+    char *disk = tmp_path("disk.qcow2");
+
+    g_assert_true(mkimg(disk, "qcow2", 64));
+    return disk;
+}
+
+static void vm_wait_job(VM *vm, const char *id)
+{
+    const char *status;
+
+    do {
+        g_autoptr(QDict) event =
+            qtest_qmp_eventwait_ref(vm->qts, "JOB_STATUS_CHANGE");
+        QDict *data = qdict_get_qdict(event, "data");
+
+        g_assert_cmpstr(qdict_get_str(data, "id"), ==, id);
+        status = g_intern_string(qdict_get_str(data, "status"));
+    } while (strcmp(status, "concluded"));
+    qtest_qmp_assert_success(
+        vm->qts, "{ 'execute': 'job-dismiss', 'arguments': { 'id': %s } }", id);
+    qtest_qmp_eventwait(vm->qts, "JOB_STATUS_CHANGE"); /* null */
+}
+
+void vm_snapshot_job(VM *vm, const char *command)
+{
+    qtest_qmp_assert_success(
+        vm->qts, "{ 'execute': %s, 'arguments': { 'job-id': 'j', 'tag': 's',"
+        "'vmstate': 'd', 'devices': [ 'd' ] } }", command);
+    vm_wait_job(vm, "j");
+}
+
+char *stream_path(void)
+{
+    return tmp_path("stream");
+}
+
+char *stream_uri(void)
+{
+    return g_strdup_printf("file:%s/stream", tmpdir);
+}
+
+static void vm_enable_events(VM *vm)
+{
+    qtest_qmp_assert_success(
+        vm->qts, "{ 'execute': 'migrate-set-capabilities', 'arguments': {"
+        "'capabilities': [ { 'capability': 'events', 'state': true } ] } }");
+}
+
+/* Returns whether the migration has completed, rather than failed */
+static bool vm_wait_migration(VM *vm)
+{
+    const char *status;
+
+    do {
+        g_autoptr(QDict) event = qtest_qmp_eventwait_ref(vm->qts, "MIGRATION");
+        QDict *data = qdict_get_qdict(event, "data");
+
+        status = g_intern_string(qdict_get_str(data, "status"));
+    } while (strcmp(status, "completed") && strcmp(status, "failed"));
+    return !strcmp(status, "completed");
+}
+
+void vm_save(VM *vm, const char *uri)
+{
+    vm_enable_events(vm);
+    qtest_qmp_assert_success(
+        vm->qts, "{ 'execute': 'migrate', 'arguments': { 'uri': %s } }", uri);
+    g_assert_true(vm_wait_migration(vm));
+}
+
+bool vm_load(VM *vm, const char *uri)
+{
+    vm_enable_events(vm);
+    qtest_qmp_assert_success(
+        vm->qts, "{ 'execute': 'migrate-incoming', 'arguments': {"
+        "'uri': %s, 'exit-on-error': false } }", uri);
+    return vm_wait_migration(vm);
+}
+
+void damage_stream(const char *subsection, size_t offset,
+                   const void *data, size_t len)
+{
+    g_autofree char *path = stream_path();
+    g_autofree char *stream = NULL;
+    char *found;
+    size_t size;
+
+    g_assert_true(g_file_get_contents(path, &stream, &size, NULL));
+    found = find_bytes(stream, size, subsection, strlen(subsection));
+    g_assert_nonnull(found);
+    if (data) {
+        memcpy(found + offset, data, len);
+    } else {
+        size = found + offset - stream;
+    }
+    g_assert_true(g_file_set_contents(path, stream, size, NULL));
+}
+
+typedef struct CprTransfer {
+    VM *old;
+    const char *sock;
+    const char *cpr;
+} CprTransfer;
+
+/* Tries until the new QEMU, which is being started meanwhile, listens */
+static void *start_cpr_transfer(void *opaque)
+{
+    CprTransfer *t = opaque;
+    bool failed;
+
+    qtest_qmp_assert_success(
+        t->old->qts, "{ 'execute': 'migrate-set-parameters',"
+        "'arguments': { 'mode': 'cpr-transfer' } }");
+    do {
+        g_autoptr(QDict) rsp = qtest_qmp(
+            t->old->qts, "{ 'execute': 'migrate', 'arguments': { 'channels': ["
+            "{ 'channel-type': 'main', 'addr': { 'transport': 'socket',"
+            "  'type': 'unix', 'path': %s } },"
+            "{ 'channel-type': 'cpr', 'addr': { 'transport': 'socket',"
+            "  'type': 'unix', 'path': %s } } ] } }", t->sock, t->cpr);
+
+        failed = qdict_haskey(rsp, "error");
+        if (failed) {
+            g_usleep(1000);
+        }
+    } while (failed);
+    return NULL;
+}
+
+static void vm_wait_running(VM *vm)
+{
+    bool running;
+
+    do {
+        g_autoptr(QDict) status = qtest_qmp_assert_success_ref(
+            vm->qts, "{ 'execute': 'query-status' }");
+
+        running = qdict_get_bool(status, "running");
+        if (!running) {
+            g_usleep(1000);
+        }
+    } while (!running);
+}
+
+VM *vm_cpr_transfer(VM *old, const char *devices)
+{
+    g_autofree char *sock = tmp_path("sock");
+    g_autofree char *cpr = tmp_path("cpr");
+    g_autofree char *args = g_strdup_printf(
+        "-machine " CPR_MACHINE " " CPR_MEMORY "-m 16 -nodefaults "
+        "-incoming unix:%s "
+        "-incoming cpr,addr.transport=socket,addr.type=unix,addr.path=%s %s",
+        sock, cpr, devices);
+    CprTransfer transfer = { old, sock, cpr };
+    VM *vm = g_new0(VM, 1);
+    GThread *thread;
+
+    vm->guid_page = old->guid_page;
+    vm->gpe = old->gpe;
+    /* The new one opens its monitor when the old one has said what to map */
+    thread = g_thread_new("cpr", start_cpr_transfer, &transfer);
+    vm->qts = qtest_init(args);
+    g_thread_join(thread);
+    vm_wait_running(vm);
+    unlink(sock);
+    unlink(cpr);
+    return vm;
+}
+
+void vm_quit_successor(VM *vm)
+{
+    qtest_quit(vm->qts);
+    g_free(vm);
+}

@@ -15,7 +15,7 @@ setup_file() {
 	udevadm=$(command -v udevadm)
 	VMGEN_INITRAMFS=$("$top/selftests/harness/initramfs" --with "$udevadm:/bin/udevadm" \
 		--with "$udevadm:/lib/systemd/systemd-udevd" \
-		--with "$top/libvmgen/tools/udev/70-vmgen.rules:$RULES")
+		--with "${LIBVMGEN:-$top/libvmgen}/tools/udev/70-vmgen.rules:$RULES")
 	export VMGEN_INITRAMFS
 }
 

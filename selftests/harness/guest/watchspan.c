@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+/*
+ * watchspan: waits for changes with vmgen_watch_wait(), prints "watching", and then for
+ * each change what its callbacks see: their order, the generation, and 16 bytes of
+ * getrandom(), which differ between clones only if the kernel has reseeded before.
+ * Ends at SIGTERM.
+ */
+#define _GNU_SOURCE
+#include <signal.h>
+#include <sys/random.h>
+
+#include <vmgen.h>
+
+#include "guest.h"
+
+static void called(void *ctx, const struct vmgen_info *now)
+{
+	unsigned char random[16];
+
+	if (getrandom(random, sizeof(random), 0) != sizeof(random))
+		die("getrandom");
+	printf("%s %llu ", (const char *)ctx, (unsigned long long)now->generation);
+	print_hex("random", random, sizeof(random));
+}
+
+static void on_term(int signal)
+{
+	(void)signal;
+}
+
+int main(void)
+{
+	struct sigaction action = { .sa_handler = on_term };
+	struct vmgen_info now;
+	vmgen_watch *watch;
+	int r = vmgen_watch_new(&watch);
+
+	if (r < 0 || vmgen_watch_add(watch, 2, called, "second") < 0 ||
+	    vmgen_watch_add(watch, 1, called, "first") < 0) {
+		errno = -r;
+		die("no watch");
+	}
+	sigaction(SIGTERM, &action, NULL);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	puts("watching");
+	while ((r = vmgen_watch_wait(watch, -1, &now)) != -EINTR) {
+		if (r == 1)
+			printf("generation %llu\n", (unsigned long long)now.generation);
+		else if (r == -ENODEV)
+			puts("the counter has gone");
+		else
+			printf("error %d\n", r);
+	}
+	vmgen_watch_free(watch);
+	return 0;
+}

@@ -145,13 +145,19 @@ static int answer(struct test *t, struct vmgenctr_info *ret)
 	return 0;
 }
 
+/* Reads as from the device, so that a wrong descriptor does the harm that it would do. */
 static int device_read(struct source *s, struct vmgenctr_info *ret)
 {
 	int fd = vmgen_source_fd(s);
 	struct test t;
+	ssize_t n;
+	char byte;
 
 	if (fd < 0)
 		return fd;
+	n = vmgen_sys_read(fd, &byte, sizeof(byte));
+	if (n < 0)
+		return (int)n;
 	vmgen_testing_at(s->status + vmgen_page_size(), &t);
 	return answer(&t, ret);
 }

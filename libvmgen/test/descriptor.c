@@ -17,7 +17,7 @@ static void become_a_daemon(int pipes[2])
 {
 	int i;
 
-	CHECK(pipe(pipes) == 0);
+	CHECK(pipe2(pipes, O_NONBLOCK) == 0);
 	CHECK(write(pipes[1], "x", 1) == 1);
 	for (i = 3; i < HIGH; i++)
 		if (i != pipes[0] && i != pipes[1])

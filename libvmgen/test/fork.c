@@ -14,6 +14,7 @@
 static vmgen_guard g = VMGEN_GUARD_INIT;
 static vmgen_guard other = VMGEN_GUARD_INIT;
 static int reseeds, counter_fd;
+static const char *program;
 
 static int reseed(void *ctx)
 {
@@ -117,7 +118,7 @@ static void exec_is_a_first_use(void)
 	CHECK(fcntl(counter_fd, F_SETFD, 0) == 0);
 	pid = vfork();
 	if (pid == 0) {
-		execl("/proc/self/exe", "fork", arg, (char *)NULL);
+		execl(program, program, arg, (char *)NULL);
 		_exit(1);
 	}
 	reap(pid);
@@ -227,6 +228,7 @@ int main(int argc, char **argv)
 		executed(atoi(argv[1]));
 		return 0;
 	}
+	program = argv[0];
 	fd = counter_fd = counter(0);
 	CHECK(vmgen_sync(&info) == 0);
 	if (!(info.flags & VMGEN_INFO_FORK))

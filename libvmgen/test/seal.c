@@ -109,7 +109,7 @@ static void until_no_record_is_left(void)
 	vmgen_guard asleep = g;
 	int i;
 
-	for (i = 0; vmgen_sync(NULL) == 0; i++) {
+	for (i = 0; i <= RECORDS && vmgen_sync(NULL) == 0; i++) {
 		let('r');
 		CHECK(vmgen_changed(&g));
 	}

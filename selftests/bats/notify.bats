@@ -55,14 +55,25 @@ result() {
 	is "${G[status]}" $NOTIFY_ONLY "status"
 }
 
+@test "notify: a sealed process, which may only read(), hears of it, too" {
+	save_spinning hypervisor '-s -w'
+	vm_restore sealed "$BATS_TEST_TMPDIR/spin"
+	result sealed
+	is "${G[changed]}" 1 "changed"
+	is "${G[again]}" 0 "changed again"
+	is "${G[status]}" $NOTIFY_ONLY "status"
+}
+
 @test "notify: the device is taken as soon as it may be opened" {
 	denied vm hypervisor
-	vm_run vm 'guardstat -n -u 1000' | grep '=' > "$BATS_TEST_TMPDIR/now"
-	values "$BATS_TEST_TMPDIR/now"
-	is "${G[status]}" $NOTIFY_ONLY "status"
-	vm_run vm 'chmod 0444 /dev/vmgenctr; guardstat -n -u 1000' | grep '=' > "$BATS_TEST_TMPDIR/now"
-	values "$BATS_TEST_TMPDIR/now"
+	is "$(vm_run vm 'guardstat -n -u 1000 | grep status')" status=$NOTIFY_ONLY "before"
+	in_background vm spinning 'guardstat -n -u 1000 -f /run/go'
+	vm_run vm 'chmod 0444 /dev/vmgenctr && > /run/go'
+	result vm
+	is "${G[changed]}" 1 "changed"
+	is "${G[again]}" 0 "changed again"
 	is "${G[status]}" $ACTIVE "status"
+	is "${G[generation]}" "$(vm_generation vm)" "generation"
 }
 
 # Without the driver's class device nobody is known to send uevents.

@@ -33,7 +33,7 @@ clock() {
 	vm_restore "$1" "$BATS_FILE_TMPDIR/clock"
 }
 
-# guardstat_after_restore NAME [VAR=VALUE]: what it says in a clone of a machine in which
+# guardstat_after_restore NAME: what it says in a clone of a machine in which
 # it spins, in G
 guardstat_after_restore() {
 	vm_restore "$1" "$BATS_TEST_TMPDIR/spin"
@@ -114,4 +114,22 @@ disruption_marker() {
 	now vm
 	is "${G[status]}" $NOTIFY_ONLY "status"
 	is "${G[sync]}" -61 "vmgen_sync()"
+}
+
+# The hypervisor goes on writing to the page, whoever is in charge of it.
+@test "vmclock: a mapping outlives the driver, and goes on telling the truth" {
+	local before
+
+	clock parent
+	before=$(vm_generation parent)
+	in_background parent spinning guardstat
+	vm_run parent 'cd /sys/bus/platform/drivers/vmclock && ls -d *:* > unbind && test ! -e /dev/vmclock0'
+	vm_save parent "$BATS_TEST_TMPDIR/spin"
+	guardstat_after_restore restored
+	is "${G[changed]}" 1 "changed"
+	is "${G[again]}" 0 "changed again"
+	is "${G[status]}" $ACTIVE "status"
+	is "${G[generation]}" $((before + 1)) "generation"
+	now restored
+	is "${G[status]}" $NOTIFY_ONLY "status of a process that comes later"
 }

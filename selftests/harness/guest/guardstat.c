@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * guardstat [-u UID] [-w] [-n] [-f FILE]: prints "spinning", spins until it runs in another VM,
- * and prints what a guard of libvmgen says then.
+ * guardstat [-u UID] [-s] [-w] [-n] [-f FILE]: prints "spinning", spins until it runs in
+ * another VM, and prints what a guard of libvmgen says then.
  *
  *   -u UID	as that user
+ *   -s		seals the library before it spins
  *   -w		what it says once it has changed: asks the library until then
  *   -n		now, without waiting for another VM
  *   -f FILE	when there is such a file, and after it has asked the library
@@ -64,16 +65,18 @@ static void report(bool changed, bool again, int asked, unsigned int reason)
 int main(int argc, char **argv)
 {
 	static vmgen_guard guard = VMGEN_GUARD_INIT;
-	bool wait = false, now = false, changed, again;
+	bool wait = false, now = false, seal = false, changed, again;
 	const char *file = NULL;
 	int option, asked = 0;
 	unsigned int reason;
 
 	need_vm_number();
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	while ((option = getopt(argc, argv, "u:wnf:")) != -1) {
+	while ((option = getopt(argc, argv, "u:swnf:")) != -1) {
 		if (option == 'u')
 			become(atoi(optarg));
+		else if (option == 's')
+			seal = true;
 		else if (option == 'w')
 			wait = true;
 		else if (option == 'n')
@@ -84,6 +87,8 @@ int main(int argc, char **argv)
 			return 2;
 	}
 	vmgen_changed(&guard);
+	if (seal && vmgen_seal())
+		die("vmgen_seal");
 	puts("spinning");
 	if (!now)
 		spin();

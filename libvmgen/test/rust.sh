@@ -5,8 +5,10 @@
 set -eu
 
 # The compiler found may be a front end that wants to fetch another one.
-rustc --version > /dev/null 2>&1 && cargo --version > /dev/null 2>&1 ||
-	{ echo "no rustc and cargo here"; exit 77; }
+if ! rustc --version > /dev/null 2>&1 || ! cargo --version > /dev/null 2>&1; then
+	echo "no rustc and cargo here"
+	exit 77
+fi
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT

@@ -8,7 +8,7 @@
  *	if (vmgen_changed(&g))
  *		reseed();
  *
- * See vmgen_changed(3), vmgen_begin(3) and vmgen_once(3).
+ * See vmgen_changed(3), vmgen_begin(3) and vmgen_once_begin(3).
  */
 #ifndef VMGEN_H
 #define VMGEN_H

@@ -29,19 +29,27 @@ static struct identity *identity_new(void)
 }
 
 /* Published as a source is: who loses the race takes the winner's. */
+static struct identity *identity_publish(struct identity *new)
+{
+	struct identity *id = NULL;
+
+	if (!new || __atomic_compare_exchange_n(&identity, &id, new, false,
+						__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+		return new;
+	munmap(new, vmgen_page_size());
+	return id;
+}
+
+/* For a signal handler's sake, errno is as it was: to probe the kernel sets it. */
 static struct identity *identity_get(void)
 {
-	struct identity *id = __atomic_load_n(&identity, __ATOMIC_ACQUIRE), *new;
+	struct identity *id = __atomic_load_n(&identity, __ATOMIC_ACQUIRE);
+	int saved = errno;
 
 	if (id)
 		return id;
-	new = identity_new();
-	if (!new)
-		return NULL;
-	if (__atomic_compare_exchange_n(&identity, &id, new, false,
-					__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-		return new;
-	munmap(new, vmgen_page_size());
+	id = identity_publish(identity_new());
+	errno = saved;
 	return id;
 }
 

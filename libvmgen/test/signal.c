@@ -41,6 +41,14 @@ static void handler(int sig)
 	errno = saved;
 }
 
+/* The first use of all finds things out by calls that fail. */
+static void first_use(void)
+{
+	errno = EXDEV;
+	CHECK(vmgen_changed(&in_handler));
+	CHECK(errno == EXDEV);
+}
+
 /* The source is replaced all the time, so that handlers interrupt that too. */
 static void main_loop(void)
 {
@@ -59,6 +67,7 @@ int main(void)
 	struct sigaction sa = { .sa_handler = handler };
 
 	fd = counter(0);
+	first_use();
 	CHECK(sigaction(SIGALRM, &sa, NULL) == 0);
 	CHECK(setitimer(ITIMER_REAL, &every, NULL) == 0);
 	main_loop();

@@ -59,12 +59,14 @@ start() {
 # What it was told so far, as one line.
 TOLD='grep -E "^(generation|the counter|error)" /run/$program.out | tr "\n" ";"'
 
-# tell NAME WHAT: wait until each of them was told that
+# tell NAME WHAT: wait until each of them was told as many things, and it was that
 tell() {
-	local program
+	local program things=${2//[^;]/}
 
 	for program in $LOOPS; do
-		vm_run "$1" "program=$program; until test \"\$($TOLD)\" = '$2'; do usleep 10000; done"
+		is "$(vm_run "$1" "program=$program
+			until test \$($TOLD | tr -dc ';' | wc -c) -ge ${#things}; do usleep 10000; done
+			$TOLD")" "$2" "what $program was told in $1"
 	done
 }
 

@@ -214,6 +214,8 @@ int main(void)
 {
 	int fd = watchable_counter(0);
 
+	/* What is lost is waited for in vain. */
+	alarm(60);
 	every_change(fd);
 	by_another_process(fd);
 	change_before_arm(fd);

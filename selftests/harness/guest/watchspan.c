@@ -6,6 +6,7 @@
  * Ends at SIGTERM.
  */
 #define _GNU_SOURCE
+#include <poll.h>
 #include <signal.h>
 #include <sys/random.h>
 
@@ -21,6 +22,15 @@ static void called(void *ctx, const struct vmgen_info *now)
 		die("getrandom");
 	printf("%s %llu ", (const char *)ctx, (unsigned long long)now->generation);
 	print_hex("random", random, sizeof(random));
+}
+
+static void told(vmgen_watch *watch, const struct vmgen_info *now)
+{
+	struct pollfd p = { .fd = vmgen_watch_fd(watch), .events = POLLIN };
+
+	printf("generation %llu\n", (unsigned long long)now->generation);
+	if (poll(&p, 1, 0) != 0)
+		puts("error: still readable");
 }
 
 static void on_term(int signal)
@@ -45,11 +55,11 @@ int main(void)
 	puts("watching");
 	while ((r = vmgen_watch_wait(watch, -1, &now)) != -EINTR) {
 		if (r == 1)
-			printf("generation %llu\n", (unsigned long long)now.generation);
+			told(watch, &now);
 		else if (r == -ENODEV)
 			puts("the counter has gone");
 		else
-			printf("error %d\n", r);
+			printf("error: %d\n", r);
 	}
 	vmgen_watch_free(watch);
 	return 0;

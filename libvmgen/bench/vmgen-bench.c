@@ -3,26 +3,40 @@
  * What a check costs, beside things whose cost is known, all in one run.  The rounds
  * of all rows are interleaved, so that a machine that changes its speed changes it
  * for every row, and the best round counts.
+ *
+ * A ratio is to the bare load and compare with as many threads: what they share shows
+ * in the columns to the right, and nothing else does.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <gnu/libc-version.h>
+#endif
 
 #include <vmgen.h>
 #include <vmgen-test.h>
 
-#define ROUNDS		9
-#define ROUND_NS	4e6
+#define ROUNDS		25
+#define ROUND_NS	2e6
+#define THREADS_MAX	8
+#define BYTES		32
+
+static const int threads[] = { 1, 2, THREADS_MAX };
+#define COLUMNS		(sizeof(threads) / sizeof(threads[0]))
 
 static vmgen_guard guard = VMGEN_GUARD_INIT;
+static vmgen_once once = VMGEN_ONCE_INIT;
 static const vmgen_word *live;
 static uint64_t seen;
-static int device = -1;
+static int device = -1, null = -1;
 
 /* Keeps the compiler from moving work out of a loop or dropping it. */
 #define USE(x) __asm__ __volatile__("" : : "r"(x) : "memory")
@@ -33,6 +47,8 @@ static int reseed(void *ctx)
 	return 0;
 }
 
+/* --- What is measured -------------------------------------------------------- */
+
 /* The least that any check can be: the address is known, the value is at hand. */
 static void bare(long n)
 {
@@ -41,6 +57,16 @@ static void bare(long n)
 
 	while (n--) {
 		if (__builtin_expect(__atomic_load_n(word, __ATOMIC_ACQUIRE) != value, 0))
+			abort();
+		USE(n);
+	}
+}
+
+/* As one would write it for one counter, once and for all: the two are variables. */
+static void by_hand(long n)
+{
+	while (n--) {
+		if (__builtin_expect(__atomic_load_n(live, __ATOMIC_ACQUIRE) != seen, 0))
 			abort();
 		USE(n);
 	}
@@ -62,6 +88,18 @@ static void begin_retry(long n)
 	while (n--) {
 		e = vmgen_begin(&guard, reseed, NULL);
 		if (vmgen_retry(&guard, e))
+			abort();
+		USE(n);
+	}
+}
+
+static void once_begin_retry(long n)
+{
+	vmgen_epoch e;
+
+	while (n--) {
+		e = vmgen_once_begin(&once, reseed, NULL);
+		if (vmgen_once_retry(&once, e))
 			abort();
 		USE(n);
 	}
@@ -92,29 +130,156 @@ static void pread_device(long n)
 
 static void getrandom_call(long n)
 {
-	char bytes[16];
+	char bytes[BYTES];
 
 	while (n--)
 		USE(syscall(SYS_getrandom, bytes, sizeof(bytes), 0));
 }
 
+static void getrandom_libc(long n)
+{
+	char bytes[BYTES];
+
+	while (n--)
+		USE(getrandom(bytes, sizeof(bytes), 0));
+}
+
+/* Verified where the source can be, which costs the same. */
+static void getrandom_checked(long n)
+{
+	char bytes[BYTES];
+
+	while (n--)
+		if (vmgen_getrandom(bytes, sizeof(bytes), VMGEN_UNVERIFIED) < 0)
+			abort();
+}
+
+static void write_call(long n)
+{
+	while (n--)
+		USE(syscall(SYS_write, null, "", 1));
+}
+
+static void write_checked(long n)
+{
+	vmgen_epoch e = vmgen_begin(&guard, reseed, NULL);
+
+	while (n--)
+		if (vmgen_write(&guard, e, null, "", 1) != 1)
+			abort();
+}
+
+/*
+ * A stand-in for a getter of the generation as libraries have it that do without a
+ * common one: each of three layers makes sure that it is initialised, and two locks
+ * are taken for reading.
+ */
+static pthread_once_t layers[3] = { PTHREAD_ONCE_INIT, PTHREAD_ONCE_INIT, PTHREAD_ONCE_INIT };
+static pthread_rwlock_t locks[2] = { PTHREAD_RWLOCK_INITIALIZER, PTHREAD_RWLOCK_INITIALIZER };
+
+static void initialise(void)
+{
+}
+
+static __attribute__((__noinline__)) uint64_t locked_generation(void)
+{
+	uint64_t value;
+	int i;
+
+	for (i = 0; i < 3; i++)
+		pthread_once(&layers[i], initialise);
+	for (i = 0; i < 2; i++)
+		pthread_rwlock_rdlock(&locks[i]);
+	value = __atomic_load_n(live, __ATOMIC_ACQUIRE);
+	for (i = 0; i < 2; i++)
+		pthread_rwlock_unlock(&locks[i]);
+	return value;
+}
+
+static void locked(long n)
+{
+	while (n--) {
+		if (locked_generation() != seen)
+			abort();
+		USE(n);
+	}
+}
+
+/* --- Rows, and what they need ------------------------------------------------ */
+
+/* Counters of other kinds have the same fast path; here it is shown. */
+enum kind { MAIN, VMCLOCK, SYSGENID, KINDS };
+
 static struct row {
 	const char *name;
 	void (*run)(long n);
+	enum kind kind;
 	const char *missing;	/* why it cannot run */
 	long n;
-	double ns;
+	double ns[COLUMNS];
 } rows[] = {
 	{ .name = "bare load and compare", .run = bare },
-	{ .name = "vmgen_changed()", .run = changed },
+	{ .name = "by hand, without fork", .run = by_hand },
+	{ .name = "vmgen_changed(), fork included", .run = changed },
+	{ .name = "  on vmclock", .run = changed, .kind = VMCLOCK },
+	{ .name = "  on sysgenid", .run = changed, .kind = SYSGENID },
 	{ .name = "vmgen_begin() + vmgen_retry()", .run = begin_retry },
+	{ .name = "vmgen_once_begin() + _retry()", .run = once_begin_retry },
+	{ .name = "stand-in: 2 rwlocks, 3 onces", .run = locked },
 	{ .name = "vmgen_sync()", .run = sync_call },
 	{ .name = "getppid system call", .run = getppid_call },
 	{ .name = "pread of /dev/vmgenctr", .run = pread_device },
-	{ .name = "getrandom system call, 16 bytes", .run = getrandom_call },
+	{ .name = "getrandom system call, 32 bytes", .run = getrandom_call },
+	{ .name = "getrandom of the vDSO, 32 bytes", .run = getrandom_libc },
+	{ .name = "vmgen_getrandom(), 32 bytes", .run = getrandom_checked },
+	{ .name = "write system call, /dev/null", .run = write_call },
+	{ .name = "vmgen_write(), /dev/null", .run = write_checked },
 };
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
+
+static int counters[KINDS] = { -1, -1, -1 };	/* MAIN: the device, or one for tests */
+static enum kind current = MAIN;
+
+static int settle(void)
+{
+	(void)vmgen_changed(&guard);
+	if (vmgen_changed(&guard) || !vmgen_once_begin(&once, reseed, NULL)) {
+		fprintf(stderr, "vmgen-bench: the guard does not settle\n");
+		return -EIO;
+	}
+	live = vmgen_live_word(guard.epoch);
+	seen = *live;
+	return 0;
+}
+
+static void switch_to(enum kind kind)
+{
+	if (kind == current)
+		return;
+	if (vmgen_test_install(counters[kind]) < 0 || settle() < 0)
+		abort();
+	current = kind;
+}
+
+static void miss(void (*run)(long n), const char *reason)
+{
+	struct row *row;
+
+	for (row = rows; row < rows + ROWS; row++)
+		if (row->run == run)
+			row->missing = reason;
+}
+
+/* --- Measuring --------------------------------------------------------------- */
+
+static pthread_barrier_t barrier;
+
+struct worker {
+	pthread_t thread;
+	const struct row *row;
+	double start, end;
+};
 
 static double now(void)
 {
@@ -124,19 +289,62 @@ static double now(void)
 	return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
 }
 
-static double time_of(const struct row *row)
+static void *work(void *arg)
 {
-	double start = now();
+	struct worker *w = arg;
 
-	row->run(row->n);
-	return now() - start;
+	pthread_barrier_wait(&barrier);
+	w->start = now();
+	w->row->run(w->row->n);
+	w->end = now();
+	return NULL;
+}
+
+/* From the first that starts to the last that ends, for each operation of all. */
+static double time_of(const struct row *row, int n)
+{
+	struct worker workers[THREADS_MAX];
+	double start, end;
+	int i;
+
+	switch_to(row->kind);
+	pthread_barrier_init(&barrier, NULL, (unsigned int)n);
+	for (i = 0; i < n; i++) {
+		workers[i].row = row;
+		if (pthread_create(&workers[i].thread, NULL, work, &workers[i]))
+			abort();
+	}
+	for (i = 0; i < n; i++)
+		pthread_join(workers[i].thread, NULL);
+	pthread_barrier_destroy(&barrier);
+	start = workers[0].start;
+	end = workers[0].end;
+	for (i = 1; i < n; i++) {
+		start = workers[i].start < start ? workers[i].start : start;
+		end = workers[i].end > end ? workers[i].end : end;
+	}
+	return (end - start) / ((double)row->n * n);
 }
 
 static void calibrate(struct row *row)
 {
-	for (row->n = 16; time_of(row) < ROUND_NS; row->n *= 2)
+	size_t c;
+
+	for (row->n = 16; time_of(row, 1) * (double)row->n < ROUND_NS; row->n *= 2)
 		;
-	row->ns = 1e18;
+	for (c = 0; c < COLUMNS; c++)
+		row->ns[c] = 1e18;
+}
+
+static void measure_once(struct row *row)
+{
+	double ns;
+	size_t c;
+
+	for (c = 0; c < COLUMNS && !row->missing; c++) {
+		ns = time_of(row, threads[c]);
+		row->ns[c] = ns < row->ns[c] ? ns : row->ns[c];
+	}
 }
 
 static void measure(void)
@@ -148,31 +356,37 @@ static void measure(void)
 		if (!rows[i].missing)
 			calibrate(&rows[i]);
 	for (round = 0; round < ROUNDS; round++)
-		for (i = 0; i < ROWS; i++) {
-			double ns = rows[i].missing ? 0 : time_of(&rows[i]) / (double)rows[i].n;
-
-			if (ns < rows[i].ns)
-				rows[i].ns = ns;
-		}
+		for (i = 0; i < ROWS; i++)
+			measure_once(&rows[i]);
 }
 
 static void print(void)
 {
 	const struct row *row;
+	size_t c;
 
-	printf("%-34s %12s %12s\n", "", "ns", "ratio");
-	for (row = rows; row < rows + ROWS; row++)
-		if (row->missing)
-			printf("%-34s %12s %12s   %s\n", row->name, "n/a", "n/a", row->missing);
-		else
-			printf("%-34s %12.2f %12.1f\n", row->name, row->ns, row->ns / rows[0].ns);
+	printf("%-32s %10s %10s", "", "ns", "ratio");
+	for (c = 1; c < COLUMNS; c++)
+		printf(" %8d thr", threads[c]);
+	printf("\n");
+	for (row = rows; row < rows + ROWS; row++) {
+		if (row->missing) {
+			printf("%-32s %10s   %s\n", row->name, "n/a", row->missing);
+			continue;
+		}
+		printf("%-32s %10.2f %10.2f", row->name, row->ns[0], row->ns[0] / rows[0].ns[0]);
+		for (c = 1; c < COLUMNS; c++)
+			printf(" %12.2f", row->ns[c] / rows[0].ns[c]);
+		printf("\n");
+	}
 }
 
+/* --- What this machine has --------------------------------------------------- */
+
 /* The device if there is one; else the test backend, which costs a check the same. */
-static int prepare(void)
+static int prepare_counter(void)
 {
 	static char reason[80];
-	int fd;
 
 	device = open("/dev/vmgenctr", O_RDONLY | O_CLOEXEC);
 	if (device >= 0) {
@@ -180,10 +394,41 @@ static int prepare(void)
 		return vmgen_open();
 	}
 	snprintf(reason, sizeof(reason), "(/dev/vmgenctr: %s)", strerror(errno));
-	rows[5].missing = reason;
+	miss(pread_device, reason);
 	printf("source: test backend\n");
-	fd = vmgen_test_create(0);
-	return fd < 0 ? fd : vmgen_test_install(fd);
+	counters[MAIN] = vmgen_test_create(0);
+	return counters[MAIN] < 0 ? counters[MAIN] : vmgen_test_install(counters[MAIN]);
+}
+
+static void prepare_getrandom(void)
+{
+#ifdef __GLIBC__
+	static char reason[80];
+	int minor = 0;
+
+	if (sscanf(gnu_get_libc_version(), "2.%d", &minor) == 1 && minor >= 41)
+		return;
+	snprintf(reason, sizeof(reason), "(C library %s does not use it)",
+		 gnu_get_libc_version());
+	miss(getrandom_libc, reason);
+#else
+	miss(getrandom_libc, "(not known of this C library)");
+#endif
+}
+
+static int prepare(void)
+{
+	int r = prepare_counter();
+
+	if (r < 0)
+		return r;
+	prepare_getrandom();
+	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	counters[VMCLOCK] = vmgen_test_create(VMGEN_TEST_VMCLOCK);
+	counters[SYSGENID] = vmgen_test_create(VMGEN_TEST_SYSGENID);
+	if (null < 0 || counters[VMCLOCK] < 0 || counters[SYSGENID] < 0)
+		return -EIO;
+	return settle();
 }
 
 int main(void)
@@ -194,12 +439,6 @@ int main(void)
 		fprintf(stderr, "vmgen-bench: %s\n", strerror(-r));
 		return 1;
 	}
-	if (!vmgen_changed(&guard) || vmgen_changed(&guard)) {
-		fprintf(stderr, "vmgen-bench: the guard does not settle\n");
-		return 1;
-	}
-	live = vmgen_live_word(guard.epoch);
-	seen = *live;
 	measure();
 	print();
 	return 0;

@@ -138,7 +138,9 @@ char *run_refused(const char *machine, const char *device)
 {
     const char *argv[] = {
         getenv("QTEST_QEMU_BINARY"), "-accel", "qtest", "-display", "none",
-        "-machine", machine, "-nodefaults", "-device", device, NULL
+        "-machine", machine, "-nodefaults", "-device", device,
+        "-incoming", "file:/dev/null", /* for one that does not, to end */
+        NULL
     };
     g_autoptr(GError) err = NULL;
     char *text = NULL;

@@ -36,6 +36,22 @@ openssl list -random-generators | grep -q '^ *VMGEN-CTR-DRBG @ vmgen$' || fail "
 [ "$(OPENSSL_CONF=/dev/null openssl list -random-instances | grep -c 'CTR-DRBG @ default$')" = 3 ] ||
 	fail "the other generator is not the usual one"
 
+# Included at the end of a file of the system's, it adds to what that says.
+cat > "$dir/cnf" << END
+openssl_conf = openssl_init
+[openssl_init]
+providers = provider_sect
+[provider_sect]
+base = base_sect
+[base_sect]
+activate = 1
+.include $CONFIG
+END
+OPENSSL_CONF=$dir/cnf openssl list -providers > "$dir/out"
+[ "$(grep -cE '^  (base|default|vmgen)$' "$dir/out")" = 3 ] || fail "not all providers: $(cat "$dir/out")"
+[ "$(OPENSSL_CONF=$dir/cnf openssl list -random-instances | grep -c 'VMGEN-CTR-DRBG @ vmgen$')" = 3 ] ||
+	fail "an included configuration does not guard all DRBGs"
+
 with_value something
 OPENSSL_CONF=$dir/cnf refuses 'require = something'
 OPENSSL_MODULES=$dir refuses 'Algorithm (VMGEN-CTR-DRBG'

@@ -225,7 +225,7 @@ static struct row {
 	{ .name = "  on sysgenid", .run = changed, .kind = SYSGENID },
 	{ .name = "vmgen_begin() + vmgen_retry()", .run = begin_retry },
 	{ .name = "vmgen_once_begin() + _retry()", .run = once_begin_retry },
-	{ .name = "stand-in: 2 rwlocks, 3 onces", .run = locked },
+	{ .name = "stand-in: rwlock x2, once x3", .run = locked },
 	{ .name = "vmgen_sync()", .run = sync_call },
 	{ .name = "getppid system call", .run = getppid_call },
 	{ .name = "pread of /dev/vmgenctr", .run = pread_device },

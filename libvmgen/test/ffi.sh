@@ -28,13 +28,20 @@ int main(int argc, char **argv)
 	void (*init)(void *);
 	_Bool (*changed)(void *), (*retry)(const void *, uint64_t);
 	uint64_t (*begin)(void *, int (*)(void *), void *), e, guard[4];
+	uint64_t (*once_begin)(void *, int (*)(void *), void *), once[8];
+	void (*once_init)(void *);
+	_Bool (*once_retry)(const void *, uint64_t);
+	unsigned (*reason)(const void *);
 	int fd;
 
 	if (!lib || !get(lib, "vmgen_test_create", &create) ||
 	    !get(lib, "vmgen_test_install", &install) ||
 	    !get(lib, "vmgen_test_bump", &bump) ||
 	    !get(lib, "vmgen_guard_init", &init) || !get(lib, "vmgen_changed", &changed) ||
-	    !get(lib, "vmgen_begin", &begin) || !get(lib, "vmgen_retry", &retry))
+	    !get(lib, "vmgen_begin", &begin) || !get(lib, "vmgen_retry", &retry) ||
+	    !get(lib, "vmgen_once_init", &once_init) || !get(lib, "vmgen_reason", &reason) ||
+	    !get(lib, "vmgen_once_begin", &once_begin) ||
+	    !get(lib, "vmgen_once_retry", &once_retry))
 		return 2;
 	fd = create(0);
 	if (fd < 0 || install(fd))
@@ -45,6 +52,14 @@ int main(int argc, char **argv)
 	e = begin(guard, reseed, &n);
 	if (n || retry(guard, e) || bump(fd) || !retry(guard, e) || !changed(guard))
 		return 5;
+	if (reason(guard) != 2)
+		return 6;
+	once_init(once);
+	e = once_begin(once, reseed, &n);
+	if (!e || n != 1 || once_begin(once, reseed, &n) != e || n != 1 || once_retry(once, e))
+		return 7;
+	if (bump(fd) || !once_retry(once, e) || once_begin(once, reseed, &n) == e || n != 2)
+		return 8;
 	return dlclose(lib);
 }
 C

@@ -12,8 +12,14 @@ static vmgen_guard guard = VMGEN_GUARD_INIT;
 static int reseed(void *ctx) { (void)ctx; return 0; }
 int main(void)
 {
+	static vmgen_once once = VMGEN_ONCE_INIT;
+	vmgen_once other;
 	vmgen_guard local;
 	vmgen_epoch e;
+	vmgen_once_init(&other);
+	e = vmgen_once_begin(&other, reseed, 0);
+	if (vmgen_once_retry(&once, e))
+		return 1;
 	vmgen_guard_init(&local);
 	e = vmgen_begin(&local, reseed, 0);
 	return vmgen_changed(&guard) && vmgen_retry(&local, e);

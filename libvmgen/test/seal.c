@@ -243,6 +243,29 @@ static void without_a_counter(void)
 	reap_sandbox(pid);
 }
 
+/* The real one, where there is one, and where nobody else restores the machine. */
+static void with_the_device(void)
+{
+	struct vmgen_info info;
+	pid_t pid;
+
+	if (access("/dev/vmgenctr", R_OK) < 0)
+		return;
+	CHECK(vmgen_test_install(-1) == 0);
+	pid = fork();
+	if (pid == 0) {
+		vmgen_guard_init(&g);
+		CHECK(vmgen_seal() == 0);
+		enter_sandbox(calls, 4);
+		CHECK(vmgen_sync(&info) == 0 && info.backend == VMGEN_BACKEND_VMGENCTR);
+		CHECK(vmgen_changed(&g) && !vmgen_changed(&g));
+		CHECK(vmgen_once_begin(&once, reseed, NULL) != 0);
+		CHECK(vmgen_status() == VMGEN_ACTIVE);
+		_exit(0);
+	}
+	reap_sandbox(pid);
+}
+
 int main(void)
 {
 	need_sandbox();
@@ -252,5 +275,6 @@ int main(void)
 	with(VMGEN_TEST_SYSGENID, sandboxed);
 	with(0, sandboxed_threads);
 	without_a_counter();
+	with_the_device();
 	return 0;
 }

@@ -36,6 +36,8 @@ LD_PRELOAD=$BUILD/libvmgen.so python guarded
 guarded=$!
 
 status 1 vmgen doctor --json
+# jq overlooks what is no UTF-8.
+python3 -c 'import json, sys; json.load(open(sys.argv[1], encoding="utf-8"))' "$scratch/out"
 json '.problems == ([.checks[] | select(.verdict == "problem")] | length)'
 json 'all(.checks[]; .verdict as $v | ["ok", "note", "problem"] | index($v))'
 json 'all(.checks[] | select(.verdict == "problem"); .advice | length > 0)'

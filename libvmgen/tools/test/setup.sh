@@ -12,6 +12,14 @@ if [ -z "${VMGEN_SCRATCH:-}" ]; then
 fi
 scratch=$VMGEN_SCRATCH
 
+# A test that fails leaves nobody behind who holds on to its output.
+end_jobs() {
+	jobs -p > "$scratch/jobs"
+	# shellcheck disable=SC2046 # one word each
+	[ ! -s "$scratch/jobs" ] || kill $(cat "$scratch/jobs") 2> /dev/null || :
+}
+trap end_jobs EXIT
+
 vmgen() {
 	LD_LIBRARY_PATH=$BUILD LD_PRELOAD=$BUILD/tools/test/preload.so "$BUILD/tools/vmgen" "$@"
 }

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+# shellcheck shell=bash
+#
+# How long waiters sleep after a restore, in the guest's time.  For scripts/bench; needs
+# selftests/harness/vm.bash.
+#
+#   wake_bench RESTORES   print a table; 1 if something went wrong
+
+WAKE_WAYS='poll watch io_uring uevent'
+
+wake_build() {
+	local build=$1
+
+	make --no-print-directory -s -C "$VMGEN_ROOT/libvmgen/uring" BUILD="$build" \
+		"$build/uring/bench/vmgen-wake-bench" >&2 || return
+	"$VMGEN_ROOT/selftests/harness/initramfs" \
+		--with "$build/uring/bench/vmgen-wake-bench:/bin/vmgen-wake-bench"
+}
+
+# wake_said NAME REGEX: wait until its console has it, and print the line.  Nothing is
+# asked of the guest, whose processors have better things to do.
+wake_said() {
+	local console=$VM_ROOT/$1/console.log end=$((SECONDS + VM_TIMEOUT))
+
+	until tr -d '\r' < "$console" | grep -m 1 -E "$2"; do
+		((SECONDS < end)) || { vm_error "$1" "did not say $2"; return 1; }
+		read -r -t 0.1 <> <(:) || :
+	done
+}
+
+# wake_save WAY: a guest in which one program waits in this way
+wake_save() {
+	vm_boot "wake-$1" hypervisor &&
+		vm_run "wake-$1" "vmgen-wake-bench $1 < /dev/null > /dev/console 2>&1 &" &&
+		wake_said "wake-$1" '^(waiting|vmgen-wake-bench: .*)$' | grep -v bench: > /dev/null &&
+		vm_save "wake-$1" "$VM_ROOT/wake.$1" && vm_stop "wake-$1"
+}
+
+# wake_measure WAY NUMBER: "WAY NANOSECONDS"
+wake_measure() {
+	local name=wake-$1-$2 ns
+
+	vm_restore "$name" "$VM_ROOT/wake.$1" && ns=$(wake_said "$name" '^woken after ') &&
+		vm_stop "$name" || return
+	rm -rf "${VM_ROOT:?}/$name"
+	echo "$1 ${ns#woken after }"
+}
+
+# The ways take turns, so that a machine that changes its speed does so for each.
+wake_measure_all() {
+	local number way
+
+	for ((number = 1; number <= $1; number++)); do
+		for way in $WAKE_WAYS; do
+			wake_measure "$way" "$number" || return
+		done
+	done
+}
+
+wake_table() {
+	sort -k 1,1 -k 2,2n | awk -v ways="$WAKE_WAYS" '
+		{ ns[$1, ++n[$1]] = $2 }
+		END {
+			printf "%-34s %12s %12s %12s %12s\n", "", "least us", "median us", "max us", "ratio"
+			name["poll"] = "poll() of /dev/vmgenctr"
+			name["watch"] = "vmgen_watch_wait()"
+			name["io_uring"] = "io_uring, vmgen_uring_arm()"
+			name["uevent"] = "uevent, netlink"
+			split(ways, way, " ")
+			for (i = 1; i in way; i++) {
+				w = way[i]
+				m = ns[w, int((n[w] + 1) / 2)]
+				if (i == 1)
+					base = m
+				printf "%-34s %12.0f %12.0f %12.0f %12.2f\n", name[w],
+					ns[w, 1] / 1000, m / 1000, ns[w, n[w]] / 1000, m / base
+			}
+		}'
+}
+
+wake_bench() {
+	local way all
+	# shellcheck disable=SC2034 # both are for vm_boot
+	local VM_SMP=2 VMGEN_INITRAMFS
+
+	# shellcheck disable=SC2034
+	VMGEN_INITRAMFS=$(wake_build "$VM_ROOT/build") || return
+	for way in $WAKE_WAYS; do
+		wake_save "$way" || return
+	done
+	all=$(wake_measure_all "$1") || return
+	wake_table <<<"$all"
+}

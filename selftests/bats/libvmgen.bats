@@ -15,9 +15,9 @@ setup_file() {
 all_pass() {
 	vm_boot vm "$1"
 	# Some of the programs are told to unbind the driver under the library.
-	vm_run vm 'cd /libvmgen; for test in *; do
+	VM_TIMEOUT=600 vm_run vm 'cd /libvmgen; for test in *; do
 			test $test != vmgen-bench || continue
-			VMGEN_TEST_REBIND=1 timeout 100 ./$test > /tmp/out 2>&1
+			VMGEN_TEST_REBIND=1 timeout 500 ./$test > /tmp/out 2>&1
 			status=$?
 			echo "$test $status"
 			case $status in 0 | 77) ;; *) cat /tmp/out ;; esac

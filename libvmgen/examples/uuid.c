@@ -5,7 +5,8 @@
  * machine would draw the same UUIDs from.  So it belongs to an epoch, and is thrown
  * away when that ends, in a child of fork(), too.
  *
- *	uuid [NUMBER]
+ *	uuid NUMBER	so many of them
+ *	uuid		one for each line of standard input
  */
 #include <pthread.h>
 #include <stdint.h>
@@ -86,17 +87,28 @@ static void uuid_format(const uint8_t uuid[UUID_SIZE], char text[37])
 	}
 }
 
+/* So many, or one for each line of standard input. */
+static int wanted(long *number)
+{
+	char line[16];
+
+	if (*number >= 0)
+		return (*number)-- > 0;
+	return fgets(line, sizeof(line), stdin) != NULL;
+}
+
 int main(int argc, char **argv)
 {
-	long number = argc > 1 ? strtol(argv[1], NULL, 10) : 1;
+	long number = argc > 1 ? strtol(argv[1], NULL, 10) : -1;
 	uint8_t uuid[UUID_SIZE];
 	char text[37];
 
-	while (number-- > 0) {
+	while (wanted(&number)) {
 		if (uuid_new(uuid) < 0)
 			return 1;
 		uuid_format(uuid, text);
-		puts(text);
+		if (puts(text) < 0 || fflush(stdout) != 0)
+			return 1;
 	}
 	return 0;
 }

@@ -20,7 +20,7 @@ for _ in 1 2 3; do "$examples/guarded-prng"; done > "$scratch/numbers"
 distinct "$scratch/numbers" 3 '[0-9]+'
 
 "$examples/uuid" 100 > "$scratch/uuids"
-"$examples/uuid" 100 >> "$scratch/uuids"
+seq 100 | "$examples/uuid" >> "$scratch/uuids"
 distinct "$scratch/uuids" 200 '[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}'
 
 for _ in 1 2; do "$examples/idempotency-token" 'pay 1' 'pay 1'; done > "$scratch/orders"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * Without a counter, "require = none" goes on, the others hand out nothing and say why;
- * an unknown value is refused.
+ * Without what is required, nothing is handed out, and the reason is told; "require =
+ * none" goes on.  An unknown value is refused.
  */
 #include "context.h"
 
@@ -33,6 +33,21 @@ static void check_value(const char *require, int fd, int without)
 	OSSL_LIB_CTX_free(libctx);
 }
 
+/* A counter that says nothing of the kernel is enough for "counter", not for "ready". */
+static void check_readiness(const char *require, int enough)
+{
+	OSSL_LIB_CTX *libctx = context_new();
+	int fd = counter(VMGEN_TEST_VMCLOCK);
+
+	CHECK_SSL(context_require(libctx, require));
+	CHECK(draws(libctx) == enough);
+	CHECK(enough || was_told("nobody tells when the kernel has reseeded"));
+	CHECK(vmgen_test_bump(fd) == 0);
+	CHECK(draws(libctx) == enough);
+	ERR_clear_error();
+	OSSL_LIB_CTX_free(libctx);
+}
+
 int main(void)
 {
 	OSSL_LIB_CTX *libctx = context_new();
@@ -41,6 +56,10 @@ int main(void)
 	check_value("none", fd, 1);
 	check_value("counter", fd, 0);
 	check_value("ready", fd, 0);
+
+	check_readiness("none", 1);
+	check_readiness("counter", 1);
+	check_readiness("ready", 0);
 
 	CHECK_SSL(context_require(libctx, "something"));
 	CHECK(!draws(libctx));

@@ -82,7 +82,16 @@ lock() {
 	LOCK_FDS+=("$fd")
 	flock --nonblock "$fd" && return
 	say "waiting for another $what to finish (lock $VMGEN_CACHE/lock/$name)"
-	flock "$fd"
+	step_traps
+	step_ticker "waiting for another $what" $$ &
+	STEP_TICKER=$!
+	set -m
+	flock "$fd" &
+	STEP_PID=$!
+	set +m
+	wait "$STEP_PID"
+	STEP_PID=
+	step_stop_ticker
 }
 
 unlock_last() {

@@ -125,6 +125,22 @@ begin() {
 	[[ $(builds) -eq 1 ]]
 }
 
+@test "build: interrupted while it waits for another one, it ends at once" {
+	begin one
+	one=$PID
+	eventually has_built 1
+	begin two
+	two=$PID
+	eventually grep -q 'waiting for another build of kernel toy' "$COPY/err.two"
+	kill -TERM "$two"
+	status=0
+	wait "$two" || status=$?
+	[[ $status -eq 143 ]]
+	rm "$GATE"
+	wait "$one"
+	is_whole "$(cat "$COPY/out.one")"
+}
+
 @test "build: a failure is shown, and nothing is kept" {
 	touch "$GATE.fail"
 	run -1 build

@@ -104,6 +104,25 @@ are() {
 	are 30 30 guarded draw
 }
 
+# In software mode the page lags behind the restore by the notification.
+@test "openssl: in software mode, clones of a TLS server differ as soon as the kernel has noticed" {
+	local clone
+
+	openssl_prepare
+	vm_boot vm software
+	openssl_serve vm guarded
+	vm_save vm "$BATS_TEST_TMPDIR/snapshot"
+	vm_stop vm
+	for clone in a b; do
+		vm_restore "$clone" "$BATS_TEST_TMPDIR/snapshot"
+		vm_run "$clone" 'until genstat status | grep -q status.generation=2; do usleep 1000; done'
+		openssl_hello "$clone" guarded > "$BATS_TEST_TMPDIR/$clone"
+		vm_stop "$clone"
+	done
+	is "$(cat "$BATS_TEST_TMPDIR"/{a,b} | wc -l)" 6 "number of values"
+	is "$(cat "$BATS_TEST_TMPDIR"/{a,b} | sort -u | wc -l)" 6 "different values"
+}
+
 @test "openssl: a configuration file is all it takes, and the kernel's readiness is what it tells" {
 	openssl_prepare
 	vm_boot vm hypervisor

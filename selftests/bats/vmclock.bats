@@ -133,3 +133,56 @@ disruption_marker() {
 	now restored
 	is "${G[status]}" $NOTIFY_ONLY "status of a process that comes later"
 }
+
+# What it was told, as one line.
+told() {
+	vm_run "$1" 'grep -E "^(generation|the counter|error)" /run/out | tr "\n" ";"'
+}
+
+# save_waiting: watchspan waits in a machine of generation 2, which is saved
+save_waiting() {
+	clock parent
+	in_background parent watching watchspan
+	is "$(told parent)" "" "what it was told before anything happened"
+	vm_save parent "$BATS_TEST_TMPDIR/waiting"
+}
+
+# end NAME: of the waiter, which has said what it had to say
+end() {
+	vm_run "$1" 'killall watchspan; until test -e /run/status; do usleep 10000; done'
+}
+
+# How often the hypervisor has notified the guest of a change of the page.
+notified() {
+	vm_run "$1" 'awk "{ print \$1 }" /sys/firmware/acpi/interrupts/gpe08'
+}
+
+@test "vmclock: a waiter is told of a restore once" {
+	save_waiting
+	vm_restore clone "$BATS_TEST_TMPDIR/waiting"
+	vm_run clone 'until grep -q generation /run/out; do usleep 10000; done'
+	end clone
+	is "$(told clone)" "generation $(vm_generation clone);" "what it was told"
+	# One that comes after the restore has nothing to be told.
+	in_background clone watching watchspan
+	end clone
+	is "$(told clone)" "" "what a later one was told"
+}
+
+# It wakes up, and sees that the generation is what it was.
+@test "vmclock: a waiter is not told of a live migration, and of the restore after it" {
+	local before
+
+	save_waiting
+	vm_qmp parent '{"execute":"cont"}' > /dev/null
+	before=$(notified parent)
+	vm_stop parent
+	VM_GUID=$(< "$VM_ROOT/parent/guid") vm_restore moved "$BATS_TEST_TMPDIR/waiting"
+	vm_run moved "until test \$(awk '{ print \$1 }' /sys/firmware/acpi/interrupts/gpe08) -gt $before; do usleep 10000; done"
+	is "$(told moved)" "" "what it was told"
+	vm_save moved "$BATS_TEST_TMPDIR/moved"
+	vm_restore clone "$BATS_TEST_TMPDIR/moved"
+	vm_run clone 'until grep -q generation /run/out; do usleep 10000; done'
+	end clone
+	is "$(told clone)" "generation $(vm_generation clone);" "what it was told"
+}

@@ -49,7 +49,7 @@ int main(void)
 #endif
 #define TO_THE_END	(-1)
 /* Of a long section only every so many points are tried, unless STEP_ALL is set. */
-#define CLOSE_TO_END	100
+#define CLOSE_TO_END	40
 #define STRIDE		23
 
 #define STOP_HERE()	__asm__ __volatile__("int3" : : : "memory")

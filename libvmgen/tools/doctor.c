@@ -110,17 +110,24 @@ static void check_permission(struct patient *p)
 		       (unsigned int)st.st_mode & 07777);
 }
 
+static const char *advice_for_mode(const struct patient *p)
+{
+	if (p->look.info.backend == VMGEN_BACKEND_VMGENCTR)
+		return "have the hypervisor offer a counter (QEMU: -device vmgenid,guid=auto,counter=on)";
+	return advice_if_absent();
+}
+
 static void check_mode(struct patient *p)
 {
 	if (p->look.status != VMGEN_ACTIVE)
 		return;
 	if (p->look.info.flags & VMGEN_INFO_HYPERVISOR)
-		report(&p->report, VERDICT_OK, "mode", NULL,
-		       "the hypervisor counts, before a restored machine runs");
+		report(&p->report, VERDICT_OK, "mode", NULL, "written by %s",
+		       writer(&p->look.info));
 	else
-		report(&p->report, VERDICT_PROBLEM, "mode",
-		       "have the hypervisor offer a counter (QEMU: -device vmgenid,guid=auto,counter=on)",
-		       "the kernel counts, some time after a restored machine runs: vmgen_changed() is late, vmgen_sync() is not");
+		report(&p->report, VERDICT_PROBLEM, "mode", advice_for_mode(p),
+		       "written by %s: vmgen_changed() may be late",
+		       writer(&p->look.info));
 }
 
 static void check_readiness(struct patient *p)

@@ -66,6 +66,15 @@ const char *backend_node(uint32_t backend)
 	return backend < N_BACKENDS ? backends[backend].node : NULL;
 }
 
+const char *writer(const struct vmgen_info *info)
+{
+	if (info->flags & VMGEN_INFO_HYPERVISOR)
+		return "the hypervisor, before a restored machine runs";
+	if (info->backend == VMGEN_BACKEND_VMCLOCK)
+		return "the hypervisor, which does not promise to be in time";
+	return "the kernel, some time after a restored machine runs";
+}
+
 const char *hex_id(const struct vmgen_info *info, char hex[HEX_ID_SIZE])
 {
 	static const uint8_t none[sizeof(info->instance_id)];

@@ -22,6 +22,8 @@ const char *status_meaning(enum vmgen_status status);
 const char *backend_name(uint32_t backend);
 /* Its device, or NULL. */
 const char *backend_node(uint32_t backend);
+/* Who counts, and when that is. */
+const char *writer(const struct vmgen_info *info);
 /* Returns NULL where the backend has no instance id. */
 const char *hex_id(const struct vmgen_info *info, char hex[HEX_ID_SIZE]);
 /* Decimal; NULL where a change was told, and there is no counter. */

@@ -51,9 +51,7 @@ static void print_active(const struct vmgen_info *info)
 	       node ? " (" : "", node ? node : "", node ? ")" : "");
 	printf("generation:   %" PRIu64 "\n", info->generation);
 	printf("instance id:  %s\n", id ? id : "none");
-	printf("written by:   %s\n", info->flags & VMGEN_INFO_HYPERVISOR ?
-	       "the hypervisor, before the machine runs" :
-	       "the kernel, some time after the machine runs");
+	printf("written by:   %s\n", writer(info));
 	printf("CRNG:         %s\n", info->flags & VMGEN_INFO_CRNG_RESEEDED ?
 	       "reseeded for this generation" : "nobody says that it is reseeded");
 	printf("fork:         %s\n", info->flags & VMGEN_INFO_FORK ?

@@ -182,3 +182,17 @@ unbind() {
 	run -1 vm_run vm 'vmgen doctor --json'
 	json '[.checks[] | select(.verdict == "problem") | .check] == ["mode"]' "$output"
 }
+
+@test "command: on vmclock alone, nobody says that the kernel is reseeded" {
+	vm_boot vm hypervisor -device vmclock
+	vm_run vm 'test -c /dev/vmclock0' || skip "this kernel has no driver for vmclock (Linux 6.13)"
+	vm_run vm 'rm /dev/vmgenctr'
+	run -0 vm_run vm 'vmgen status --json'
+	json '.backend == "vmclock" and .instance_id == null and .crng_reseeded == false' "$output"
+	run -1 vm_run vm 'vmgen doctor --json'
+	json '[.checks[] | select(.verdict == "problem") | .check] == ["permission", "mode", "readiness"]' "$output"
+	waiting vm 'vmgen exec --initial --count 2 sh -c "echo \$VMGEN_CRNG_RESEEDED \${VMGEN_INSTANCE_ID-none}"'
+	vm_save vm "$BATS_TEST_TMPDIR/clock"
+	vm_restore clone "$BATS_TEST_TMPDIR/clock"
+	is "$(output clone)" $'0 none\n0 none' "runs"
+}

@@ -25,9 +25,10 @@ struct reading {
 };
 
 /*
- * How one kind of counter is opened, mapped and asked.  sync() returns 0 only when
- * the kernel is ready for the generation that it stores.  Every function must be
- * safe in a signal handler and against itself: no locks, no allocation.
+ * How one kind of counter is opened, mapped and asked.  sync() returns 0 only for a
+ * generation that it has just checked, and where the kernel tells when it is ready for
+ * one, only when it is.  Every function must be safe in a signal handler and against
+ * itself: no locks, no allocation.
  */
 struct backend {
 	uint32_t id;		/* enum vmgen_backend */

@@ -30,6 +30,8 @@ static const char *const drivers[] = {
 	DRIVER, "/sys/bus/acpi/drivers/vmgenid", "/sys/bus/platform/drivers/vmgenid",
 };
 
+static bool heard;	/* one has come to this process */
+
 /* Else every uevent of the machine waits in a queue that nobody may ever read. */
 static int keep_changes(int fd)
 {
@@ -162,6 +164,7 @@ void vmgen_uevent_seen(uint64_t seqnum)
 {
 	struct source *s = vmgen_source_current();
 
+	__atomic_store_n(&heard, true, __ATOMIC_RELAXED);
 	if (s && s->ops == &vmgen_backend_uevent)
 		word_raise(s, seqnum);
 }
@@ -189,8 +192,10 @@ static int drain(struct source *s, int fd)
 		    vmgen_uevent_receive(fd, &seqnum);
 		if (r < 0)
 			return r == -EAGAIN ? 0 : -EBADF;
-		if (r)
-			word_raise(s, seqnum);
+		if (!r)
+			continue;
+		__atomic_store_n(&heard, true, __ATOMIC_RELAXED);
+		word_raise(s, seqnum);
 	}
 	return 0;
 }
@@ -211,8 +216,17 @@ static int uevent_map(struct source *s, int fd)
 		       MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 
 	(void)fd;
-	s->announced = access(DRIVER, F_OK) == 0;
 	return p == MAP_FAILED ? -errno : 0;
+}
+
+/* Does the kernel send them?  Also true where a relative of this process has got one. */
+static bool is_announced(struct source *s, uint64_t word)
+{
+	if (!vmgen_sealed())
+		__atomic_store_n(&s->announced, access(DRIVER, F_OK) == 0,
+				 __ATOMIC_RELAXED);
+	return word || __atomic_load_n(&heard, __ATOMIC_RELAXED) ||
+	       __atomic_load_n(&s->announced, __ATOMIC_RELAXED);
 }
 
 /* Never 0: there is nothing that could be checked. */
@@ -224,7 +238,7 @@ static int uevent_sync(struct source *s, struct reading *ret)
 	ret->word = vmgen_source_word(s);
 	if (r < 0)
 		return r;
-	return s->announced || ret->word ? -ENODATA :
+	return is_announced(s, ret->word) ? -ENODATA :
 	       __atomic_load_n(&s->error, __ATOMIC_RELAXED);
 }
 

@@ -83,3 +83,17 @@ result() {
 	values "$BATS_TEST_TMPDIR/now"
 	is "${G[status]}" $DENIED "status"
 }
+
+# As with Linux 6.8: a driver of vmgenid, of which nobody knows what it does.
+@test "notify: one uevent is enough to know that a driver sends them" {
+	denied parent hypervisor
+	vm_run parent 'mount -t tmpfs none /sys/class/misc'
+	is "$(vm_run parent 'guardstat -n -u 1000 | grep status')" status=$DENIED "before"
+	in_background parent spinning 'guardstat -u 1000 -w'
+	vm_save parent "$BATS_TEST_TMPDIR/spin"
+	vm_restore clone "$BATS_TEST_TMPDIR/spin"
+	result clone
+	is "${G[changed]}" 1 "changed"
+	is "${G[again]}" 0 "changed again"
+	is "${G[status]}" $NOTIFY_ONLY "status"
+}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
  * A handler uses the library at whatever point it interrupts it, the first opening
- * of the device included.
+ * of the device included, and a reseed that is shared with what it interrupts.
  */
 #include <signal.h>
 #include <sys/time.h>
@@ -12,6 +12,7 @@
 
 static vmgen_guard in_handler = VMGEN_GUARD_INIT;
 static vmgen_guard in_main = VMGEN_GUARD_INIT;
+static vmgen_once in_both = VMGEN_ONCE_INIT;
 static volatile sig_atomic_t signals;
 static int fd;
 
@@ -22,8 +23,17 @@ static int reseed(void *ctx)
 	return 0;
 }
 
+/* 0 where it interrupts the very thread that reseeds, instead of waiting for it. */
+static void share(void)
+{
+	vmgen_epoch e = vmgen_once_begin(&in_both, reseed, NULL);
+
+	CHECK(!e || !vmgen_once_retry(&in_both, e));
+}
+
 static void handler(int sig)
 {
+	unsigned char bytes[16];
 	int saved = errno;
 	vmgen_epoch e;
 
@@ -35,7 +45,9 @@ static void handler(int sig)
 	(void)vmgen_changed(&in_handler);
 	CHECK(errno == EXDEV);
 	CHECK(vmgen_sync(NULL) == 0);
+	CHECK(vmgen_getrandom(bytes, sizeof(bytes), 0) == 0);
 	CHECK(errno == EXDEV);
+	share();
 	e = vmgen_begin(&in_handler, reseed, NULL);
 	CHECK(e != 0 && !vmgen_retry(&in_handler, e));
 	errno = saved;
@@ -57,6 +69,8 @@ static void main_loop(void)
 		CHECK(vmgen_changed(&in_main));
 		(void)vmgen_changed(&in_main);
 		CHECK(vmgen_test_install(fd) == 0);
+		/* The handler may restore the machine in between. */
+		(void)vmgen_once_begin(&in_both, reseed, NULL);
 	}
 }
 

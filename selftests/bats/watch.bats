@@ -46,10 +46,10 @@ save_waiting() {
 	vm_stop "$1"
 }
 
-# start NAME PROGRAM: return when it waits
+# start NAME PROGRAM [COMMAND]: return when it waits
 start() {
-	vm_run "$1" "( $2 > /run/$2.out 2> /run/$2.err; echo \$? > /run/$2.status ) \
-			< /dev/null > /dev/null 2>&1 &
+	vm_run "$1" "( ${3:-$2} > /run/$2.out 2> /run/$2.err & echo \$! > /run/$2.pid
+				wait \$!; echo \$? > /run/$2.status ) < /dev/null > /dev/null 2>&1 &
 		until grep -qs watching /run/$2.out; do
 			test ! -e /run/$2.status || { cat /run/$2.err; exit 1; }
 			usleep 10000
@@ -72,7 +72,7 @@ tell() {
 
 # Tell it to end: what it has to tell by then it has told.
 ended() {
-	vm_run "$1" "killall $2; until test -e /run/$2.status; do usleep 10000; done
+	vm_run "$1" "kill \$(cat /run/$2.pid); until test -e /run/$2.status; do usleep 10000; done
 		cat /run/$2.err; exit \$(cat /run/$2.status)"
 }
 
@@ -147,6 +147,36 @@ woken_once() {
 	genstat moved read
 	is "${G[read.generation]}" 2 "generation"
 	all_told moved 'generation 2;'
+}
+
+# LOOPS of a clone of FILE are told WHAT, once; if it has only moved, nothing.
+told_in_clone() {
+	vm_restore clone "$1"
+	tell clone "$2"
+	all_told clone "$2"
+	VM_GUID=$(< "$VM_ROOT/parent/guid") vm_restore moved "$1"
+	vm_run moved 'genstat status > /dev/null; echo add > /sys/class/misc/vmgenctr/uevent'
+	all_told moved ''
+}
+
+@test "watch: who may not open the device is told by the uevent, once" {
+	vm_restore parent "$BATS_FILE_TMPDIR/hypervisor"
+	tell parent 'generation 2;'
+	vm_run parent 'chmod 0600 /dev/vmgenctr'
+	start parent denied 'watchspan 1000'
+	vm_save parent "$BATS_TEST_TMPDIR/denied"
+	LOOPS=denied told_in_clone "$BATS_TEST_TMPDIR/denied" 'generation 0;'
+}
+
+# This device notifies of a migration, too, and watches are readable for nothing.
+@test "watch: on /dev/vmclock0, a restore and nothing else is told, once" {
+	vm_boot parent hypervisor -device vmclock
+	vm_run parent 'test -c /dev/vmclock0' ||
+		skip "this kernel has no driver for vmclock (Linux 6.13)"
+	vm_run parent 'genstat read > /dev/null && rm /dev/vmgenctr'
+	start parent vmclock watchspan
+	vm_save parent "$BATS_TEST_TMPDIR/vmclock"
+	LOOPS=vmclock told_in_clone "$BATS_TEST_TMPDIR/vmclock" 'generation 2;'
 }
 
 # driver NAME unbind|bind

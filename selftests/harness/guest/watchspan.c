@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
- * watchspan: waits for changes with vmgen_watch_wait(), prints "watching", and then for
+ * watchspan [UID]: as that user, waits for changes with vmgen_watch_wait(), prints "watching", and then for
  * each change what its callbacks see: their order, the generation, and 16 bytes of
  * getrandom(), which differ between clones only if the kernel has reseeded before.
  * Ends at SIGTERM.
@@ -38,13 +38,16 @@ static void on_term(int signal)
 	(void)signal;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct sigaction action = { .sa_handler = on_term };
 	struct vmgen_info now;
 	vmgen_watch *watch;
-	int r = vmgen_watch_new(&watch);
+	int r;
 
+	if (argc > 1 && setuid((uid_t)atoi(argv[1])))
+		die("setuid");
+	r = vmgen_watch_new(&watch);
 	if (r < 0 || vmgen_watch_add(watch, 2, called, "second") < 0 ||
 	    vmgen_watch_add(watch, 1, called, "first") < 0) {
 		errno = -r;
@@ -61,6 +64,9 @@ int main(void)
 		else
 			printf("error: %d\n", r);
 	}
+	/* What it has not been woken for yet. */
+	if (vmgen_watch_wait(watch, 0, &now) == 1)
+		told(watch, &now);
 	vmgen_watch_free(watch);
 	return 0;
 }

@@ -276,7 +276,7 @@ static void show_processes(struct patient *p, const struct processes *all)
 	finding_end(r);
 	if (all->unreadable)
 		report(r, VERDICT_NOTE, "unseen", geteuid() ? "run this as root" : NULL,
-		       "%zu processes could not be looked at", all->unreadable);
+		       "processes that could not be looked at: %zu", all->unreadable);
 }
 
 static void check_processes(struct patient *p)

@@ -179,6 +179,17 @@ told_in_clone() {
 	LOOPS=vmclock told_in_clone "$BATS_TEST_TMPDIR/vmclock" 'generation 2;'
 }
 
+@test "watch: a sealed process, which may only read(), finds a change" {
+	vm_restore parent "$BATS_FILE_TMPDIR/software"
+	tell parent 'generation 2;'
+	start parent sealed 'watchspan sealed'
+	vm_save parent "$BATS_TEST_TMPDIR/sealed"
+	vm_restore clone "$BATS_TEST_TMPDIR/sealed"
+	LOOPS=sealed tell clone 'generation 3;'
+	is "$(vm_run clone 'until test -e /run/sealed.status; do usleep 10000; done
+		cat /run/sealed.status')" 0 "its exit status"
+}
+
 # driver NAME unbind|bind
 driver() {
 	vm_run "$1" 'cd /sys/bus/platform/drivers/vmgenid

@@ -18,6 +18,16 @@ diff -u "$scratch/map" "$scratch/header"
 readelf -d "$so" | grep -q 'NEEDED.*liburing\.so'
 readelf -d "$so" | grep -q 'NEEDED.*libvmgen\.so\.1'
 
+# The header stands alone, in C and where there is a compiler for it in C++.
+for lang in 'c -std=gnu99' 'c -std=gnu17' 'c++ -std=gnu++11' 'c++ -std=gnu++17'; do
+	echo 'int main() { return 0; }' > "$scratch/empty.c"
+	# shellcheck disable=SC2086 # a language and its option
+	$CC -fsyntax-only -x $lang "$scratch/empty.c" 2> /dev/null || continue
+	# shellcheck disable=SC2086
+	echo '#include <vmgen-uring.h>' |
+		$CC -Wall -Wextra -Werror -I. -I../include -fsyntax-only -x $lang -
+done
+
 while read -r function; do
 	page=man/$function.3
 	[ -f "$page" ] || { echo "no page for $function"; exit 1; }

@@ -4,11 +4,16 @@
  * each change what its callbacks see: their order, the generation, and 16 bytes of
  * getrandom(), which differ between clones only if the kernel has reseeded before.
  * Ends at SIGTERM.
+ *
+ * watchspan sealed: looks all the time, and may do nothing but read, write and exit.
  */
 #define _GNU_SOURCE
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/syscall.h>
 
 #include <vmgen.h>
 
@@ -38,6 +43,29 @@ static void on_term(int signal)
 	(void)signal;
 }
 
+static void say(const char *text)
+{
+	if (write(STDOUT_FILENO, text, strlen(text)) < 0)
+		syscall(SYS_exit, 1);
+}
+
+static void sealed(vmgen_watch *watch)
+{
+	struct vmgen_info now;
+	char text[64];
+	int r;
+
+	if (vmgen_seal() < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT))
+		die("seal");
+	say("watching\n");
+	while (!(r = vmgen_watch_dispatch(watch, &now)))
+		;
+	snprintf(text, sizeof(text), "generation %llu\n",
+		 r == 1 ? (unsigned long long)now.generation : 0);
+	say(text);
+	syscall(SYS_exit, 0);
+}
+
 int main(int argc, char **argv)
 {
 	struct sigaction action = { .sa_handler = on_term };
@@ -48,6 +76,8 @@ int main(int argc, char **argv)
 	if (argc > 1 && setuid((uid_t)atoi(argv[1])))
 		die("setuid");
 	r = vmgen_watch_new(&watch);
+	if (r == 0 && argc > 1 && !strcmp(argv[1], "sealed"))
+		sealed(watch);
 	if (r < 0 || vmgen_watch_add(watch, 2, called, "second") < 0 ||
 	    vmgen_watch_add(watch, 1, called, "first") < 0) {
 		errno = -r;

@@ -6,15 +6,20 @@
 #
 #   wake_bench RESTORES   print a table; 1 if something went wrong
 
-WAKE_WAYS='poll watch io_uring uevent'
+WAKE_WAYS='poll watch io_uring uevent udev'
 
+# wake_build DIR [UDEVADM]: print an initramfs
 wake_build() {
-	local build=$1
+	local build=$1 with=()
+
+	# The daemon is the same file as udevadm, under another name.
+	[[ -z $2 ]] || with=(--with "$2:/bin/udevadm" --with "$2:/lib/systemd/systemd-udevd"
+		--with "$VMGEN_ROOT/libvmgen/tools/udev/70-vmgen.rules:/usr/lib/udev/rules.d/70-vmgen.rules")
 
 	make --no-print-directory -s -C "$VMGEN_ROOT/libvmgen/uring" BUILD="$build" \
 		"$build/uring/bench/vmgen-wake-bench" >&2 || return
 	"$VMGEN_ROOT/selftests/harness/initramfs" \
-		--with "$build/uring/bench/vmgen-wake-bench:/bin/vmgen-wake-bench"
+		--with "$build/uring/bench/vmgen-wake-bench:/bin/vmgen-wake-bench" "${with[@]}"
 }
 
 # wake_said NAME REGEX: wait until its console has it, and print the line.  Nothing is
@@ -31,6 +36,8 @@ wake_said() {
 # wake_save WAY: a guest in which one program waits in this way
 wake_save() {
 	vm_boot "wake-$1" hypervisor &&
+		{ [[ $1 != udev ]] || vm_run "wake-$1" '/lib/systemd/systemd-udevd --daemon &&
+			udevadm trigger --action=add && udevadm settle --timeout=60'; } &&
 		vm_run "wake-$1" "vmgen-wake-bench $1 < /dev/null > /dev/console 2>&1 &" &&
 		wake_said "wake-$1" '^(waiting|vmgen-wake-bench: .*)$' | grep -v bench: > /dev/null &&
 		vm_save "wake-$1" "$VM_ROOT/wake.$1" && vm_stop "wake-$1"
@@ -46,13 +53,16 @@ wake_measure() {
 	echo "$1 ${ns#woken after }"
 }
 
-# The ways take turns, so that a machine that changes its speed does so for each.
+# The ways take turns, each round begun by another, so that a machine that changes its
+# speed does so for each.
 wake_measure_all() {
-	local number way
+	local -a ways
+	local number i
 
+	read -r -a ways <<<"$WAKE_WAYS"
 	for ((number = 1; number <= $1; number++)); do
-		for way in $WAKE_WAYS; do
-			wake_measure "$way" "$number" || return
+		for ((i = number; i < number + ${#ways[@]}; i++)); do
+			wake_measure "${ways[i % ${#ways[@]}]}" "$number" || return
 		done
 	done
 }
@@ -65,7 +75,8 @@ wake_table() {
 			name["poll"] = "poll() of /dev/vmgenctr"
 			name["watch"] = "vmgen_watch_wait()"
 			name["io_uring"] = "io_uring, vmgen_uring_arm()"
-			name["uevent"] = "uevent, netlink"
+			name["uevent"] = "uevent of the kernel, netlink"
+			name["udev"] = "uevent through systemd-udevd"
 			split(ways, way, " ")
 			for (i = 1; i in way; i++) {
 				w = way[i]
@@ -79,12 +90,14 @@ wake_table() {
 }
 
 wake_bench() {
-	local way all
+	local way all udevadm
+
+	udevadm=$(command -v udevadm) || WAKE_WAYS=${WAKE_WAYS% udev}
 	# shellcheck disable=SC2034 # both are for vm_boot
 	local VM_SMP=2 VMGEN_INITRAMFS
 
 	# shellcheck disable=SC2034
-	VMGEN_INITRAMFS=$(wake_build "$VM_ROOT/build") || return
+	VMGEN_INITRAMFS=$(wake_build "$VM_ROOT/build" "$udevadm") || return
 	for way in $WAKE_WAYS; do
 		wake_save "$way" || return
 	done

@@ -7,8 +7,9 @@
  *
  * Nobody asks the kernel: that would make it look before it has been notified.
  *
- *	vmgen-wake-bench poll|watch|io_uring|uevent	print "waiting", and then when
- *							it was woken, in ns
+ *	vmgen-wake-bench poll|watch|io_uring|uevent|udev
+ *
+ * prints "waiting", and then after how many nanoseconds it was woken.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -118,9 +119,10 @@ static void by_io_uring(void)
 		die("io_uring", -r);
 }
 
-static void by_uevent(void)
+/* Group 1 is the kernel's own, 2 is for what udevd has dealt with. */
+static void by_netlink(unsigned int groups)
 {
-	struct sockaddr_nl group = { .nl_family = AF_NETLINK, .nl_groups = 1 };
+	struct sockaddr_nl group = { .nl_family = AF_NETLINK, .nl_groups = groups };
 	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
 	char event[4096];
 	ssize_t n;
@@ -135,6 +137,16 @@ static void by_uevent(void)
 	} while (!memmem(event, (size_t)n, "NEW_VMGENID=1", sizeof("NEW_VMGENID=1")));
 }
 
+static void by_uevent(void)
+{
+	by_netlink(1);
+}
+
+static void by_udev(void)
+{
+	by_netlink(2);
+}
+
 static const struct {
 	const char *name;
 	void (*wait)(void);
@@ -143,6 +155,7 @@ static const struct {
 	{ "watch", by_watch },
 	{ "io_uring", by_io_uring },
 	{ "uevent", by_uevent },
+	{ "udev", by_udev },
 };
 
 /* The page and the clock are touched before: neither is to fault in what is measured. */
@@ -168,7 +181,7 @@ int main(int argc, char **argv)
 		if (argc == 2 && !strcmp(argv[1], ways[i].name))
 			break;
 	if (i == sizeof(ways) / sizeof(ways[0]))
-		die("poll, watch, io_uring or uevent", EINVAL);
+		die("poll, watch, io_uring, uevent or udev", EINVAL);
 	look();
 	run_on(0);
 	if (pthread_create(&spinner, NULL, spin, NULL))

@@ -66,7 +66,33 @@ class GuardTest(CounterTest):
             guard.begin()
         with self.assertRaises(KeyboardInterrupt):
             guard.begin()
+        self.assertTrue(guard.changed())
         self.assertFalse(guard.retry(guard.begin()))
+
+    def test_a_restore_during_the_reseed_makes_another(self) -> None:
+        reseeded: List[int] = []
+
+        def reseed() -> None:
+            reseeded.append(vmgen.sync().generation)
+            if len(reseeded) < 3:
+                self.counter.bump()
+
+        guard = vmgen.Guard(reseed)
+        epoch = guard.begin()
+        self.assertEqual(reseeded, [1, 2, 3])
+        self.assertFalse(guard.retry(epoch))
+        self.assertEqual(guard.begin(), epoch)
+        self.assertEqual(len(reseeded), 3)
+
+    def test_what_cannot_be_checked_is_reseeded_each_time(self) -> None:
+        reseeded: List[int] = []
+        guard = vmgen.Guard(lambda: reseeded.append(1))
+        self.counter.bump()
+        self.counter.fault(Fault.GARBAGE)
+        for _ in range(3):
+            self.assertFalse(guard.retry(guard.begin()))
+        self.assertEqual(len(reseeded), 3)
+        self.assertTrue(guard.reason & Reason.UNKNOWN)
 
     def test_cannot_be_copied(self) -> None:
         with self.assertRaises(TypeError):

@@ -72,8 +72,6 @@ class InfoStruct(ctypes.Structure):
     ]
 
 
-RESEED = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
-
 # vmgen_getrandom()
 UNVERIFIED = 1
 
@@ -96,7 +94,7 @@ guard_init = _function(_held, "vmgen_guard_init", None, ctypes.c_void_p)
 changed = _function(_held, "vmgen_changed", ctypes.c_bool, ctypes.c_void_p)
 retry = _function(_held, "vmgen_retry", ctypes.c_bool, ctypes.c_void_p, ctypes.c_uint64)
 begin = _function(
-    _library, "vmgen_begin", ctypes.c_uint64, ctypes.c_void_p, RESEED, ctypes.c_void_p
+    _library, "vmgen_begin", ctypes.c_uint64, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p
 )
 reason = _function(_held, "vmgen_reason", ctypes.c_uint, ctypes.c_void_p)
 _status = _function(_library, "vmgen_status", ctypes.c_int)

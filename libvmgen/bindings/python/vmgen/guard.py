@@ -2,19 +2,16 @@
 """Guards: has this piece of state been carried into another epoch?"""
 
 import ctypes
-from typing import Callable, Generic, List, Optional, Tuple, TypeVar
+from typing import Callable, Generic, Optional, Tuple, TypeVar
 
 from vmgen import _lib
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-
-def _reseed_nothing(_context: Optional[int]) -> int:
-    return 0
-
-
-_NOTHING = _lib.RESEED(_reseed_nothing)
+# vmgen_begin() wants to call something.  Not Python: an exception that a signal raises on
+# the way through C would be lost, and a reseed that was not done be taken for done.
+_NOTHING = ctypes.cast(ctypes.pythonapi.Py_IsInitialized, ctypes.c_void_p)
 
 
 class Guard:
@@ -24,14 +21,14 @@ class Guard:
     pickled, would vouch for a state that it does not know, so it cannot be.
     """
 
-    __slots__ = ("_at", "_failed", "_guard", "_reseed")
+    __slots__ = ("_at", "_epoch", "_guard", "_reseed")
 
     def __init__(self, reseed: Optional[Callable[[], object]] = None) -> None:
         """reseed is what begin() calls first in each epoch."""
         self._guard = _lib.GuardStruct()
         self._at = ctypes.addressof(self._guard)
-        self._failed: List[BaseException] = []
-        self._reseed = _NOTHING if reseed is None else _callback(reseed, self._failed)
+        self._epoch = 0
+        self._reseed = reseed
         _lib.guard_init(self._at)
 
     def __reduce__(self) -> str:
@@ -49,10 +46,23 @@ class Guard:
 
         What reseed() raises is raised here, and the state counts as stale.
         """
-        epoch = _lib.begin(self._at, self._reseed, None)
-        if self._failed:
-            raise self._failed.pop()
+        epoch = _lib.begin(self._at, _NOTHING, None)
+        if epoch == self._epoch:
+            return epoch
+        self._call_reseed()
+        if self.retry(epoch):
+            return self.begin()
+        # Where nobody can check, the guard says so; the next begin() reseeds again.
+        self._epoch = 0 if _lib.changed(self._at) else epoch
         return epoch
+
+    def _call_reseed(self) -> None:
+        try:
+            if self._reseed is not None:
+                self._reseed()
+        except BaseException:
+            _lib.guard_init(self._at)
+            raise
 
     def retry(self, epoch: int) -> bool:
         """Whether what was made since begin() returned epoch must be thrown away."""
@@ -62,20 +72,6 @@ class Guard:
     def reason(self) -> _lib.Reason:
         """Why the last change was reported."""
         return _lib.Reason(_lib.reason(self._at))
-
-
-def _callback(reseed: Callable[[], object], failed: List[BaseException]):
-    """No exception may pass through C: keep it for begin()."""
-
-    def call(_context: Optional[int]) -> int:
-        try:
-            reseed()
-        except BaseException as error:
-            failed.append(error)
-            return -1
-        return 0
-
-    return _lib.RESEED(call)
 
 
 class Guarded(Generic[T]):

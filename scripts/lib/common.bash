@@ -144,10 +144,13 @@ step_stop_ticker() {
 	[[ ! -t 2 ]] || printf '\r\033[K' >&2
 }
 
-# Called for every signal that ends a script: take the running step down too.
+# Called for every signal that ends a script: take the running step down too.  The
+# signal may have gone to the ticker as well, and a child that ends in the moment in
+# which bash leaves its wait for a trap can be lost to it, so nobody waits for that one.
 step_interrupted() {
 	trap '' INT TERM HUP
-	step_stop_ticker
+	[[ -z $STEP_TICKER ]] || kill "$STEP_TICKER" 2>/dev/null || :
+	[[ ! -t 2 ]] || printf '\r\033[K' >&2
 	if [[ -n $STEP_PID ]]; then
 		kill -TERM -- "-$STEP_PID" 2>/dev/null || :
 		wait "$STEP_PID" 2>/dev/null || :

@@ -85,7 +85,7 @@ begin() {
 	begin one
 	one=$PID
 	eventually has_built 1
-	kill -TERM "$one"
+	kill -TERM -- "-$one"
 	status=0
 	wait "$one" || status=$?
 	[[ $status -eq 143 ]]

@@ -4,7 +4,6 @@
  * made, and the child knows why.  Who shares the memory of its parent is no child.
  */
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -26,18 +25,6 @@ static int reseed(void *ctx)
 static pid_t raw_clone(void)
 {
 	return (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
-}
-
-/* Process 1 there, as its own children would be again. */
-static pid_t in_a_new_namespace(void)
-{
-	struct clone_args args = {
-		.flags = CLONE_NEWUSER | CLONE_NEWPID, .exit_signal = SIGCHLD,
-	};
-	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
-
-	CHECK(pid != 0 || getpid() == 1);
-	return pid;
 }
 
 static void once_per_guard_in_the_child(pid_t (*make)(void))
@@ -72,17 +59,6 @@ static void between_begin_and_retry(void)
 	}
 	CHECK(!vmgen_retry(&g, e));
 	reap(pid);
-}
-
-static bool may_make_namespaces(void)
-{
-	pid_t pid = in_a_new_namespace();
-
-	if (pid == 0)
-		_exit(0);
-	if (pid > 0)
-		reap(pid);
-	return pid > 0;
 }
 
 /* Under valgrind or a thread sanitizer, vfork() is fork(). */
@@ -221,7 +197,6 @@ static void without_a_counter(int fd)
 int main(int argc, char **argv)
 {
 	struct vmgen_info info;
-	bool namespaces;
 	int fd;
 
 	if (argc == 2) {
@@ -236,9 +211,6 @@ int main(int argc, char **argv)
 	CHECK(vmgen_changed(&g) && vmgen_changed(&other));
 	once_per_guard_in_the_child(fork);
 	once_per_guard_in_the_child(raw_clone);
-	namespaces = may_make_namespaces();
-	if (namespaces)
-		once_per_guard_in_the_child(in_a_new_namespace);
 	between_begin_and_retry();
 	if (has_vfork())
 		vfork_is_no_fork();
@@ -247,7 +219,5 @@ int main(int argc, char **argv)
 	nested(40);
 	while_the_device_is_gone(fd);
 	without_a_counter(fd);
-	if (!namespaces)
-		skip("all but CLONE_NEWPID, for which this user may make no namespace");
 	return 0;
 }

@@ -29,6 +29,7 @@ make_tree() {
 	cat > "$1/Makefile" <<-'END'
 		.RECIPEPREFIX = >
 		tinyconfig:
+		> @echo configuration >> $(STARTED).configured
 		> @mkdir -p $(O) && : > $(O)/$(KCONFIG_CONFIG)
 		olddefconfig:
 		> @:
@@ -43,6 +44,7 @@ make_tree() {
 		headers:
 		> @:
 	END
+	echo 'config TOY' > "$1/Kconfig"
 	printf 'install:\n\t@mkdir -p %s\n' "\$(INSTALL_PATH)" > "$1/tools/testing/selftests/Makefile"
 }
 
@@ -67,6 +69,10 @@ store_is_empty() {
 	[[ -z $(ls -A "$VMGEN_CACHE/store") ]]
 }
 
+has_ended() {
+	[[ ! -e /proc/$1 ]] || grep -qs '^State:[[:space:]]*Z' "/proc/$1/status"
+}
+
 # begin NAME: a build that waits in the middle; its process is PID.
 begin() {
 	touch "$GATE"
@@ -86,6 +92,7 @@ begin() {
 	one=$PID
 	eventually has_built 1
 	kill -TERM -- "-$one"
+	eventually has_ended "$one"
 	status=0
 	wait "$one" || status=$?
 	[[ $status -eq 143 ]]
@@ -133,6 +140,7 @@ begin() {
 	two=$PID
 	eventually grep -q 'waiting for another build of kernel toy' "$COPY/err.two"
 	kill -TERM "$two"
+	eventually has_ended "$two"
 	status=0
 	wait "$two" || status=$?
 	[[ $status -eq 143 ]]
@@ -157,4 +165,29 @@ begin() {
 	[[ $first != "$second" ]]
 	grep -qx CONFIG_MORE=y "$second/config"
 	run ! grep -qx CONFIG_MORE=y "$first/config"
+}
+
+# build_mutant FILE: with one more line in that file
+build_mutant() {
+	cat > "$COPY/mutant.patch" <<-END
+		--- a/$1
+		+++ b/$1
+		@@ -1 +1,2 @@
+		+# a line more
+		 $(head -n 1 "$VMGEN_CACHE/src/kernel-toy/1-1/$1")
+	END
+	"$COPY/scripts/build" kernel toy --mutant "$COPY/mutant.patch" 3>&-
+}
+
+configurations() {
+	wc -l < "$STARTED.configured"
+}
+
+@test "build: configures again when Kconfig has changed, and only then" {
+	build
+	[[ $(configurations) -eq 1 ]]
+	build_mutant tools/testing/selftests/Makefile
+	[[ $(builds) -eq 2 && $(configurations) -eq 1 ]]
+	build_mutant Kconfig
+	[[ $(builds) -eq 3 && $(configurations) -eq 2 ]]
 }

@@ -14,6 +14,11 @@ kernel_fragments() {
 	[[ $1 != debug ]] || echo "$VMGEN_ROOT/selftests/harness/debug.config"
 }
 
+# Without the options that the series adds.
+kernel_fragment_stock() {
+	cat -- "$@" | grep -v '^CONFIG_VMGENCTR'
+}
+
 kernel_make() {
 	KBUILD_BUILD_TIMESTAMP='Thu Jan 1 00:00:00 UTC 1970' KBUILD_BUILD_VERSION=1 \
 		KBUILD_BUILD_USER=vmgen KBUILD_BUILD_HOST=vmgen \

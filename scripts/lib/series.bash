@@ -15,9 +15,10 @@ series_git() {
 }
 
 # The folders with patches for a base, in order.  A prelude brings an older tree
-# level with the one that the series was written for.
+# level with the one that the series was written for.  A stock build has none.
 series_folders() {
 	local patches
+	[[ -z ${STOCK:-} ]] || return 0
 	patches=$(base_dir "$1")/patches
 	[[ ! -e $patches/prelude-$2/series ]] || echo "$patches/prelude-$2"
 	[[ ! -e $patches/series ]] || echo "$patches"

@@ -67,6 +67,18 @@ typedef struct vmgen_once {
 	uint32_t waiting;
 } vmgen_once;
 
+/*
+ * A value and the generation that it was made in, published and taken as one.  The
+ * layout is for consumers outside of this machine, too: in the processor's byte order,
+ * the generation plus one, or 0 when the slot is empty, and the value.
+ */
+typedef struct vmgen_slot {
+	vmgen_word tag;
+	vmgen_word value;
+} __attribute__((__aligned__(16))) vmgen_slot;
+
+#define VMGEN_SLOT_INIT { 0, 0 }
+
 enum vmgen_status {
 	VMGEN_ACTIVE = 0,	/* there is a counter, and it was just checked */
 	VMGEN_NOTIFY_ONLY = 1,	/* changes are told late, and there is no counter */
@@ -113,6 +125,10 @@ VMGEN_API unsigned int vmgen_reason(const vmgen_guard *g);
 VMGEN_API int vmgen_getrandom(void *buf, size_t size, unsigned int flags);
 VMGEN_API ssize_t vmgen_write(const vmgen_guard *g, vmgen_epoch e, int fd,
 			      const void *buf, size_t size);
+VMGEN_API int vmgen_commit(const vmgen_guard *g, vmgen_epoch e, vmgen_slot *s,
+			   uint64_t value);
+VMGEN_API int vmgen_take(const vmgen_guard *g, vmgen_epoch e, vmgen_slot *s,
+			 uint64_t *ret);
 
 /* Waiting for a change: each watch has a file of its own, hence its own "seen". */
 typedef struct vmgen_watch vmgen_watch;

@@ -14,6 +14,7 @@ int main(void)
 {
 	static vmgen_once once = VMGEN_ONCE_INIT;
 	vmgen_once other;
+	static vmgen_slot slot = VMGEN_SLOT_INIT;
 	vmgen_guard local;
 	vmgen_epoch e;
 	vmgen_once_init(&other);
@@ -22,6 +23,8 @@ int main(void)
 		return 1;
 	vmgen_guard_init(&local);
 	e = vmgen_begin(&local, reseed, 0);
+	if (vmgen_commit(&local, e, &slot, 1) == 0)
+		return vmgen_take(&local, e, &slot, &slot.value);
 	return vmgen_changed(&guard) && vmgen_retry(&local, e);
 }
 C

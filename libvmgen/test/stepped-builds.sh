@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 # shellcheck shell=sh
-# The stepped test of what is inline, for each compiler and optimisation level.
+# The stepped test for each compiler and optimisation level: of what is inline and of
+# vmgen_commit(), and where the linker optimises, of the library as a whole.
 set -eu
 
 scratch=$(mktemp -d)
@@ -8,15 +9,41 @@ trap 'rm -rf "$scratch"' EXIT
 
 [ -z "${WRAPPER:-}" ] || { echo "cannot be stepped under another program"; exit 77; }
 
-for cc in gcc clang; do
-	command -v $cc > /dev/null || continue
+# step NAME LIBRARY COMPILER-AND-FLAGS...: what it says is in the log of that name
+step() {
+	log=$scratch/$1.log program=$scratch/$1 library=$2
+	shift 2
+	echo "$*" > "$log"
+	# shellcheck disable=SC2086 # several files
+	"$@" -std=c11 -D_GNU_SOURCE -Iinclude -I"$UAPI" -Itest -o "$program" \
+		test/stepped.c $library >> "$log" 2>&1 || return
+	"$program" inline >> "$log" 2>&1
+}
+
+# can_lto CC: does it link what it has optimised?
+can_lto() {
+	echo 'int main(void) { return 0; }' > "$scratch/$1-try.c"
+	"$1" -O2 -flto -o "$scratch/$1-try" "$scratch/$1-try.c" 2> "$scratch/$1-try.log"
+}
+
+# Fails at the first that does.
+each_level() {
+	cc=$1
 	for level in -O0 -O1 -O2 -O3 -Os; do
-		echo "$cc $level"
-		$cc $level -std=c11 -D_GNU_SOURCE -Iinclude -Itest -o "$scratch/stepped" \
-			test/stepped.c "$BUILD/libvmgen.a"
-		status=0
-		"$scratch/stepped" inline || status=$?
-		[ $status = 0 ] || exit $status
+		step "$cc$level" "src/slot.c $BUILD/libvmgen.a" "$cc" $level || return
 	done
-done > "$scratch/log" || { status=$?; cat "$scratch/log"; exit $status; }
-cat "$scratch/log"
+	if can_lto "$cc"; then
+		step "$cc-flto" "$(echo src/*.c)" "$cc" -O2 -flto
+	else
+		echo "$cc -flto not tried: $(head -n 1 "$scratch/$cc-try.log")" > "$scratch/$cc-flto.log"
+	fi
+}
+
+# One compiler's beside the other's.
+for cc in gcc clang; do
+	! command -v $cc > /dev/null || { each_level "$cc" || echo "$cc" > "$scratch/failed"; } &
+done
+wait
+
+cat "$scratch"/*.log
+[ ! -e "$scratch/failed" ]

@@ -41,14 +41,17 @@ int main(void)
 #ifdef __x86_64__
 #define PC(regs) ((regs).rip)
 #define SP(regs) ((regs).rsp)
+#define NR(regs) ((regs).orig_rax)
 #else
 #define PC(regs) ((regs).eip)
 #define SP(regs) ((regs).esp)
+#define NR(regs) ((regs).orig_eax)
 #endif
 
 #define STEPS_MAX	(1 << 16)
 /* Of a long way to the last load every so many points are tried, unless STEP_ALL is set. */
 #define STRIDE		23
+#define LONG_WAY	500
 
 #define STOP_HERE()	__asm__ __volatile__("int3" : : : "memory")
 #define BREAKPOINT	0xcc
@@ -158,13 +161,22 @@ static __attribute__((noinline)) void unfenced(void)
 	out->value = value;
 }
 
+static __attribute__((noinline)) void filled(void)
+{
+	uint32_t value;
+
+	if (vmgen_getrandom(&value, sizeof(value), 0) == 0)
+		out->value = value;
+}
+
 /* --- The child, and how it is driven --- */
 
 struct section {
 	const char *name;
 	void (*run)(void);
-	bool stale;		/* begins with a change that it has yet to see: a long way */
+	bool stale;		/* begins with a change that it has yet to see */
 	bool tail;		/* only what is behind the load is of interest */
+	bool kernel;		/* its output is the kernel's */
 };
 
 static void child(const struct section *s)
@@ -208,21 +220,34 @@ static pid_t start(const struct section *s)
 	return pid;
 }
 
-/* Not stepped any more, to the end of the section and of the child. */
-static void finish(pid_t pid)
-{
-	cont(pid);
-	CHECK(wait_stop(pid) == SIGTRAP);
-	cont(pid);
-	reap(pid);
-}
-
 static struct user_regs_struct get_regs(pid_t pid)
 {
 	struct user_regs_struct regs;
 
 	CHECK(ptrace(PTRACE_GETREGS, pid, NULL, &regs) == 0);
 	return regs;
+}
+
+/*
+ * Not stepped any more, to the end of the section and of the child.  Does the kernel make
+ * random bytes for it on the way?
+ */
+static bool finish(pid_t pid)
+{
+	struct user_regs_struct regs;
+	bool fetched = false;
+
+	CHECK(ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)PTRACE_O_TRACESYSGOOD) == 0);
+	for (;;) {
+		CHECK(ptrace(PTRACE_SYSCALL, pid, NULL, NULL) == 0);
+		if (wait_stop(pid) == SIGTRAP)
+			break;
+		regs = get_regs(pid);
+		fetched |= NR(regs) == SYS_getrandom;
+	}
+	cont(pid);
+	reap(pid);
+	return fetched;
 }
 
 static long peek(pid_t pid, const void *addr)
@@ -438,14 +463,24 @@ static uint32_t handed_out(void)
 	return out->slot.tag == info.generation + 1 ? (uint32_t)out->slot.value : 0;
 }
 
-static struct run conclude(pid_t pid, enum change what)
+/*
+ * The kernel is not restored along with the process, and its bytes are never the same:
+ * they are old if none were made after the change.
+ */
+#define OLD_BYTES	1
+#define NEW_BYTES	2
+
+static struct run conclude(const struct section *s, pid_t pid, enum change what)
 {
 	struct run run;
+	bool fetched;
 
 	look(pid, &run);
 	change(what);
-	finish(pid);
+	fetched = finish(pid);
 	run.value = handed_out();
+	if (s->kernel && run.value)
+		run.value = fetched ? NEW_BYTES : OLD_BYTES;
 	return run;
 }
 
@@ -454,7 +489,7 @@ static struct run try(const struct section *s, int steps, enum change what)
 	pid_t pid = start(s);
 
 	go_to(pid, steps);
-	return conclude(pid, what);
+	return conclude(s, pid, what);
 }
 
 /* Without a change; and what the other runs are compared with. */
@@ -463,7 +498,7 @@ static struct run plain_run(const struct section *s, int *ret_steps)
 	pid_t pid = start(s);
 
 	*ret_steps = step_to_the_end(pid);
-	return conclude(pid, NO_CHANGE);
+	return conclude(s, pid, NO_CHANGE);
 }
 
 /* --- All points --- */
@@ -487,9 +522,9 @@ static void add(struct range *r, int k)
 	r->last = k;
 }
 
-static int next_point(const struct section *s, int k, int load)
+static int next_point(int k, int load)
 {
-	bool all = !s->stale || k + STRIDE >= load || getenv("STEP_ALL");
+	bool all = load < LONG_WAY || k + STRIDE >= load || getenv("STEP_ALL");
 
 	return all ? k + 1 : k + STRIDE;
 }
@@ -498,7 +533,7 @@ static void judge_point(const struct section *s, int k, const struct run *plain,
 			const struct run *run, struct verdict *v)
 {
 	/* The control, which makes a duplicate of every point. */
-	CHECK(try(s, k, NO_CHANGE).value == plain->value);
+	CHECK(s->kernel || try(s, k, NO_CHANGE).value == plain->value);
 	v->points = k + 1;
 	if (!run->value)
 		add(&v->lost, k);
@@ -517,7 +552,7 @@ static struct verdict judge(const struct section *s)
 	plain = plain_run(s, &steps);
 	fresh = try(s, 0, RESTORE);
 	CHECK(plain.value && fresh.value && plain.value != fresh.value);
-	for (k = s->tail ? v.load : 0; k < steps; k = next_point(s, k, v.load)) {
+	for (k = s->tail ? v.load : 0; k < steps; k = next_point(k, v.load)) {
 		run = try(s, k, RESTORE);
 		if (run.released)
 			break;
@@ -612,8 +647,10 @@ int main(int argc, char **argv)
 	report(&(struct section){ .name = "unfenced", .run = unfenced, .tail = true });
 	check_guarded(&(struct section){ .name = "guarded", .run = guarded });
 	check_committed(&(struct section){ .name = "committed", .run = committed });
-	if (argc < 2)
-		check_guarded(&(struct section){ .name = "from stale", .run = guarded, .stale = true });
+	if (argc > 1)
+		return 0;
+	check_guarded(&(struct section){ .name = "from stale", .run = guarded, .stale = true });
+	check_guarded(&(struct section){ .name = "filled", .run = filled, .kernel = true });
 	return 0;
 }
 #endif

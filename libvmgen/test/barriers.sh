@@ -6,15 +6,8 @@
 # disassembly, the first store, the load of the live word and the second store must
 # all be there, in this order.
 set -eu
-
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-
-case $(uname -m) in
-x86_64) ;;
-*) echo "reads x86-64 disassembly only"; exit 77 ;;
-esac
-command -v objdump > /dev/null || { echo "no objdump here"; exit 77; }
+# shellcheck source=libvmgen/test/lib/disassembly.sh
+. test/lib/disassembly.sh
 
 cat > "$scratch/check.c" << 'C'
 #include <vmgen.h>

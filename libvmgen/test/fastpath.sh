@@ -4,15 +4,8 @@
 # in memory) and a branch, and what lies between is at most three operations on
 # registers: no call, no third load, no store.  Read from the disassembly.
 set -eu
-
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-
-case $(uname -m) in
-x86_64) ;;
-*) echo "reads x86-64 disassembly only"; exit 77 ;;
-esac
-command -v objdump > /dev/null || { echo "no objdump here"; exit 77; }
+# shellcheck source=libvmgen/test/lib/disassembly.sh
+. test/lib/disassembly.sh
 
 cat > "$scratch/check.c" << 'C'
 #include <vmgen.h>

@@ -4,15 +4,8 @@
 # by the system call: whatever compiler, whatever level, whatever kind of code.  Read
 # from the disassembly.
 set -eu
-
-scratch=$(mktemp -d)
-trap 'rm -rf "$scratch"' EXIT
-
-case $(uname -m) in
-x86_64) ;;
-*) echo "reads x86-64 disassembly only"; exit 77 ;;
-esac
-command -v objdump > /dev/null || { echo "no objdump here"; exit 77; }
+# shellcheck source=libvmgen/test/lib/disassembly.sh
+. test/lib/disassembly.sh
 
 # The system call and the two instructions before it, operands without addresses.
 window() {

@@ -167,7 +167,7 @@ static int run(const struct command *self, int argc, char **argv)
 	struct arguments a = { .initial = false };
 	struct vmgen_info info;
 	vmgen_watch *w;
-	int r;
+	int r = 0;
 
 	parse(self, argc, argv, &a);
 	/* Inherited, it would have the kernel forget how the command ended. */
@@ -175,16 +175,16 @@ static int run(const struct command *self, int argc, char **argv)
 	w = watch_counter(self);
 	if (a.initial)
 		current_generation(self, &info);
-	while (!a.counted || a.count--) {
+	while (!r && (!a.counted || a.count--)) {
 		if (!a.initial)
 			next_change(self, w, &info);
 		a.initial = false;
 		r = run_for(self, a.command, &info);
-		if (r && a.exit_on_error)
-			return r;
+		if (!a.exit_on_error)
+			r = 0;
 	}
 	vmgen_watch_free(w);
-	return 0;
+	return r;
 }
 
 const struct command command_exec = {

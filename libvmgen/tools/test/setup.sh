@@ -20,6 +20,9 @@ end_jobs() {
 }
 trap end_jobs EXIT
 
+# A sanitizer's library wants to be the first, and can do without.
+export ASAN_OPTIONS="verify_asan_link_order=0${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
+
 vmgen() {
 	LD_LIBRARY_PATH=$BUILD LD_PRELOAD=$BUILD/tools/test/preload.so "$BUILD/tools/vmgen" "$@"
 }

@@ -37,7 +37,7 @@ shell: ## a shell in a guest with /dev/vmgenctr
 	@scripts/setup run
 	@scripts/shell
 
-bench: ## what vmgen_changed() costs beside a system call, here and in a guest
+bench: ## what checks, the OpenSSL provider and waiting cost, here and in a guest
 	@scripts/setup test
 	@scripts/bench
 

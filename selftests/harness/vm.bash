@@ -24,7 +24,7 @@
 # VM_SMP, VM_MACHINE, VM_APPEND (kernel arguments); for vm_boot and vm_restore VM_GUID,
 # VM_NUMBER and VM_PAUSED=1.
 
-: "${VM_TIMEOUT:=120}"
+: "${VM_TIMEOUT:=300}"
 VM_PAGE_ADDRESS=0xfeffa000
 VM_NUMBER_PORT=0xe9
 

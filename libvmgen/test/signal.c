@@ -86,7 +86,7 @@ int main(void)
 	CHECK(setitimer(ITIMER_REAL, &every, NULL) == 0);
 	main_loop();
 	CHECK(setitimer(ITIMER_REAL, &never, NULL) == 0);
-	CHECK(vmgen_changed(&in_main) || !vmgen_changed(&in_main));
+	(void)vmgen_changed(&in_main);
 	CHECK(!vmgen_changed(&in_main));
 	CHECK(vmgen_status() == VMGEN_ACTIVE);
 	return 0;

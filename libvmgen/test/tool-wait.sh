@@ -17,7 +17,7 @@ status 0 vmgen wait --generation 1 --json
 has "$out" '^{"status":"ACTIVE",.*"generation":"2",.*}$'
 
 # It is told of a change that comes while it waits: go on until it was one.
-vmgen_start wait --timeout 100 > "$scratch/waited"
+vmgen_start wait > "$scratch/waited"
 pid=$!
 while kill -0 $pid 2> /dev/null; do
 	counter bump
@@ -28,7 +28,7 @@ wait $pid || die "wait: exit status $?"
 
 for fault in "$REMOVE 4" "$DENY 5" "$GARBAGE 6"; do
 	counter fault "${fault% *}"
-	status "${fault#* }" vmgen wait --timeout 100
+	status "${fault#* }" vmgen wait
 	has "$err" 'vmgen doctor'
 	counter fault "$RESTORE"
 done

@@ -37,7 +37,7 @@ wake_said() {
 wake_save() {
 	vm_boot "wake-$1" hypervisor &&
 		{ [[ $1 != udev ]] || vm_run "wake-$1" '/lib/systemd/systemd-udevd --daemon &&
-			udevadm trigger --action=add && udevadm settle --timeout=60' > /dev/null; } &&
+			udevadm trigger --action=add && udevadm settle --timeout=300' > /dev/null; } &&
 		vm_run "wake-$1" "vmgen-wake-bench $1 < /dev/null > /dev/console 2>&1 &" &&
 		wake_said "wake-$1" '^(waiting|vmgen-wake-bench: .*)$' | grep -v bench: > /dev/null &&
 		vm_save "wake-$1" "$VM_ROOT/wake.$1" && vm_stop "wake-$1"

@@ -23,7 +23,7 @@ setup_file() {
 boot() {
 	vm_boot "$@"
 	vm_run "$1" '/lib/systemd/systemd-udevd --daemon &&
-		udevadm trigger --action=add && udevadm settle --timeout=60'
+		udevadm trigger --action=add && udevadm settle --timeout=300'
 }
 
 # hook NAME: what the administrator runs for a change
@@ -40,7 +40,7 @@ EOF
 changes() {
 	vm_run "$1" 'until test -s /run/changes; do usleep 10000; done
 		echo change > /sys/class/misc/vmgenctr/uevent
-		udevadm settle --timeout=60 && cat /run/changes'
+		udevadm settle --timeout=300 && cat /run/changes'
 }
 
 mode() {
@@ -73,7 +73,7 @@ complaints() {
 	run vm_run vm 'su user -c "vmgen doctor"'
 	# What the doctor says to do helps.
 	[[ $output == *'"udevadm trigger --subsystem-match=misc"'* ]]
-	vm_run vm 'udevadm trigger --subsystem-match=misc && udevadm settle --timeout=60'
+	vm_run vm 'udevadm trigger --subsystem-match=misc && udevadm settle --timeout=300'
 	is "$(mode vm /dev/vmgenctr)" 444 "mode afterwards"
 	vm_run vm 'su user -c "vmgen status -q"'
 }
@@ -83,7 +83,7 @@ complaints() {
 	vm_run vm 'test -e /dev/vmclock0' || skip "this kernel has no driver for vmclock"
 	is "$(mode vm /dev/vmclock0)" 600 "mode of vmclock0 without udev"
 	vm_run vm '/lib/systemd/systemd-udevd --daemon &&
-		udevadm trigger --action=add && udevadm settle --timeout=60'
+		udevadm trigger --action=add && udevadm settle --timeout=300'
 	is "$(mode vm /dev/vmclock0)" 444 "mode of vmclock0"
 }
 
@@ -117,14 +117,14 @@ complaints() {
 	boot parent hypervisor
 	vm_save parent "$BATS_TEST_TMPDIR/hookless"
 	vm_restore a "$BATS_TEST_TMPDIR/hookless"
-	vm_run a 'genstat read > /dev/null; udevadm settle --timeout=60'
+	vm_run a 'genstat read > /dev/null; udevadm settle --timeout=300'
 	hook a
 	vm_run a 'chmod 644 /etc/vmgen/changed'
 	vm_save a "$BATS_TEST_TMPDIR/unable"
 	vm_restore b "$BATS_TEST_TMPDIR/unable"
 	genstat b read
 	is "${G[read.generation]}" 3 "generation"
-	vm_run b 'udevadm settle --timeout=60; test ! -e /run/changes'
+	vm_run b 'udevadm settle --timeout=300; test ! -e /run/changes'
 	vm_run b 'chmod 755 /etc/vmgen/changed'
 	vm_save b "$BATS_TEST_TMPDIR/able"
 	vm_restore c "$BATS_TEST_TMPDIR/able"

@@ -41,6 +41,10 @@ bench: ## what checks, the OpenSSL provider and waiting cost, here and in a gues
 	@scripts/setup test
 	@scripts/bench
 
+experiments: ## what clones have in common, and for how long: into Documentation/evidence (ONLY=)
+	@scripts/setup evidence
+	@scripts/experiments $(addprefix --only ,$(ONLY))
+
 fuzz: ## 10 million malformed pages and messages for each parser of libvmgen
 	@scripts/setup test
 	@$(MAKE) -s -C libvmgen fuzz
@@ -54,4 +58,4 @@ clean: ## delete what was built in the checkout
 clean-cache: ## delete the sources and builds in the cache
 	@scripts/build --clean
 
-.PHONY: help demo test check test-debug patches-check shell bench fuzz install clean clean-cache
+.PHONY: help demo test check test-debug patches-check shell bench experiments fuzz install clean clean-cache

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 # shellcheck shell=bash
 #
-# How long waiters sleep after a restore, in the guest's time.  For scripts/bench; needs
-# selftests/harness/vm.bash.
+# How long waiters sleep after a restore, in the guest's time.  For scripts/bench and
+# selftests/experiments/latency; needs selftests/harness/vm.bash.
 #
-#   wake_bench RESTORES   print a table; 1 if something went wrong
+#   wake_bench RESTORES        print a table; 1 if something went wrong
+#   wake_prepare               a snapshot for each of WAKE_WAYS; sets what all guests
+#                              are to have from now on, VM_SMP and VMGEN_INITRAMFS
+#   wake_measure_all RESTORES  of each snapshot, and print "WAY NANOSECONDS" lines
 
 WAKE_WAYS='poll watch io_uring uevent udev'
 
@@ -89,18 +92,20 @@ wake_table() {
 		}'
 }
 
-wake_bench() {
-	local way all udevadm
+wake_prepare() {
+	local way udevadm
 
 	udevadm=$(command -v udevadm) || WAKE_WAYS=${WAKE_WAYS% udev}
-	# shellcheck disable=SC2034 # both are for vm_boot
-	local VM_SMP=2 VMGEN_INITRAMFS
-
-	# shellcheck disable=SC2034
-	VMGEN_INITRAMFS=$(wake_build "$VM_ROOT/build" "$udevadm") || return
+	# shellcheck disable=SC2034 # both are for vm_boot and vm_restore
+	VM_SMP=2 VMGEN_INITRAMFS=$(wake_build "$VM_ROOT/build" "$udevadm") || return
 	for way in $WAKE_WAYS; do
 		wake_save "$way" || return
 	done
-	all=$(wake_measure_all "$1") || return
+}
+
+wake_bench() {
+	local all
+
+	wake_prepare && all=$(wake_measure_all "$1") || return
 	wake_table <<<"$all"
 }

@@ -8,6 +8,8 @@ bats_require_minimum_version 1.5.0
 
 # shellcheck source=selftests/harness/vm.bash
 . "$BATS_TEST_DIRNAME/../harness/vm.bash"
+# shellcheck source=selftests/harness/notification.bash
+. "$BATS_TEST_DIRNAME/../harness/notification.bash"
 
 setup() {
 	vm_init
@@ -63,20 +65,6 @@ values() {
 	while read -r line; do
 		G[${line%%=*}]=${line#*=}
 	done < "$1"
-}
-
-# Keeps the notification of changes from a clone of the fixture: without it only who
-# looks can know.  That of the clone's own change is let through first.  QEMU raises
-# general purpose event 5.
-mask_notification() {
-	vm_run "$1" 'until genstat status | grep -q status.generation=2; do usleep 1000; done
-		echo mask > /sys/firmware/acpi/interrupts/gpe05 &&
-		grep -qw masked /sys/firmware/acpi/interrupts/gpe05'
-}
-
-unmask_notification() {
-	vm_run "$1" 'echo unmask > /sys/firmware/acpi/interrupts/gpe05 &&
-		grep -qw unmasked /sys/firmware/acpi/interrupts/gpe05'
 }
 
 # in_background NAME WORD COMMAND: start it, and return when it has said WORD.

@@ -5,7 +5,7 @@
 # OpenSSL in a guest: programs of this machine, with the provider (KIND "guarded") and
 # as Debian configures them ("plain").  To be sourced after vm.bash.
 #
-#   openssl_prepare              build the initramfs that this needs
+#   openssl_prepare [OPTION...]  build the initramfs that this needs
 #   openssl_serve NAME KIND      start a TLS server, and use it once
 #   openssl_hello NAME KIND      what it says first to a new client: "random=", "share="
 #                                and "ticket=" (its initialization vector)
@@ -15,7 +15,7 @@
 #   openssl_draw NAME KIND       what it draws, "name=value" lines
 
 openssl_prepare() {
-	VMGEN_INITRAMFS=$("$VM_TOP/selftests/harness/openssl-initramfs") || return
+	VMGEN_INITRAMFS=$("$VM_TOP/selftests/harness/openssl-initramfs" "$@") || return
 	export VMGEN_INITRAMFS
 }
 

@@ -5,9 +5,11 @@
 # selftests/experiments/latency; needs selftests/harness/vm.bash.
 #
 #   wake_bench RESTORES        print a table; 1 if something went wrong
-#   wake_prepare               a snapshot for each of WAKE_WAYS; sets what all guests
-#                              are to have from now on, VM_SMP and VMGEN_INITRAMFS
-#   wake_measure_all RESTORES  of each snapshot, and print "WAY NANOSECONDS" lines
+#   wake_prepare               a snapshot of a guest that waits in each of WAKE_WAYS; sets
+#                              what guests are to have from now on, VM_SMP and VMGEN_INITRAMFS
+#   wake_measure_all RESTORES  restore it, and print "WAY NANOSECONDS" lines
+#
+# All ways are waited in at once, so each restore is one sample of each.
 
 WAKE_WAYS='poll watch io_uring uevent udev'
 
@@ -36,37 +38,35 @@ wake_said() {
 	done
 }
 
-# wake_save WAY: a guest in which one program waits in this way
+# wake_save NAME MODE COMMAND...: a guest in which each of WAKE_WAYS is waited in, begun
+# after the command
 wake_save() {
-	vm_boot "wake-$1" hypervisor &&
-		{ [[ $1 != udev ]] || vm_run "wake-$1" '/lib/systemd/systemd-udevd --daemon &&
-			udevadm trigger --action=add && udevadm settle --timeout=300' > /dev/null; } &&
-		vm_run "wake-$1" "vmgen-wake-bench $1 < /dev/null > /dev/console 2>&1 &" &&
-		wake_said "wake-$1" '^(waiting|vmgen-wake-bench: .*)$' | grep -v bench: > /dev/null &&
-		vm_save "wake-$1" "$VM_ROOT/wake.$1" && vm_stop "wake-$1"
+	local name=$1
+
+	vm_boot "$name" "$2" || return
+	shift 2
+	[[ " $WAKE_WAYS " != *" udev "* ]] || vm_run "$name" '/lib/systemd/systemd-udevd --daemon &&
+		udevadm trigger --action=add && udevadm settle --timeout=300' > /dev/null || return
+	"$@" && vm_run "$name" "vmgen-wake-bench $WAKE_WAYS < /dev/null > /dev/console 2>&1 &" &&
+		wake_said "$name" '^(waiting|vmgen-wake-bench: .*)$' | grep -v bench: > /dev/null &&
+		vm_save "$name" "$VM_ROOT/$name.state" && vm_stop "$name"
 }
 
-# wake_measure WAY NUMBER: "WAY NANOSECONDS"
+# wake_measure NAME NUMBER: "WAY NANOSECONDS" lines, or what went wrong
 wake_measure() {
-	local name=wake-$1-$2 ns
+	local clone=$1-$2
 
-	vm_restore "$name" "$VM_ROOT/wake.$1" && ns=$(wake_said "$name" '^woken after ') &&
-		vm_stop "$name" || return
-	rm -rf "${VM_ROOT:?}/$name"
-	echo "$1 ${ns#woken after }"
+	vm_restore "$clone" "$VM_ROOT/$1.state" &&
+		wake_said "$clone" '^(woken|vmgen-wake-bench:) ' | sed '/^woken /!b; s/^woken //; s/=/ /g; s/ \([a-z]\)/\n\1/g' &&
+		vm_stop "$clone" || return
+	rm -rf "${VM_ROOT:?}/$clone"
 }
 
-# The ways take turns, each round begun by another, so that a machine that changes its
-# speed does so for each.
 wake_measure_all() {
-	local -a ways
-	local number i
+	local number
 
-	read -r -a ways <<<"$WAKE_WAYS"
 	for ((number = 1; number <= $1; number++)); do
-		for ((i = number; i < number + ${#ways[@]}; i++)); do
-			wake_measure "${ways[i % ${#ways[@]}]}" "$number" || return
-		done
+		wake_measure wake "$number" || return
 	done
 }
 
@@ -93,14 +93,12 @@ wake_table() {
 }
 
 wake_prepare() {
-	local way udevadm
+	local udevadm
 
 	udevadm=$(command -v udevadm) || WAKE_WAYS=${WAKE_WAYS% udev}
 	# shellcheck disable=SC2034 # both are for vm_boot and vm_restore
 	VM_SMP=2 VMGEN_INITRAMFS=$(wake_build "$VM_ROOT/build" "$udevadm") || return
-	for way in $WAKE_WAYS; do
-		wake_save "$way" || return
-	done
+	wake_save wake hypervisor :
 }
 
 wake_bench() {

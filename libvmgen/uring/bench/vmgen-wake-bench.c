@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
  * How long does it take from the first instruction of a restored machine to that of
- * who waits?  One thread looks at the generation page all the time, on a CPU of its
- * own: the page changes before any CPU runs, so what it reads from the clock then is
- * the beginning.  The other sleeps in the way that is asked for, until it is told.
+ * who waits in it?
+ *
+ *	vmgen-wake-bench page|ready|poll|watch|io_uring|uevent|udev ...
+ *
+ * One thread for each way sleeps until it is told.  Another one, on a CPU of its own,
+ * looks at a port until that tells that this is another machine: a number that QEMU was
+ * given with -device isa-debugcon, and no part of what is saved.  Its last reading of
+ * the clock before is the beginning.  Then it looks at the generation page, once,
+ * because that is to be new by then ("page"), and at the status page until the kernel
+ * is ready for the new generation ("ready").
  *
  * Nobody asks the kernel: that would make it look before it has been notified.
  *
- *	vmgen-wake-bench page|ready|poll|watch|io_uring|uevent|udev
- *
- * prints "waiting", and then after how many nanoseconds it was woken.  Two of the ways
- * are not to sleep: "ready" looks at the status page until the kernel is ready for the
- * new generation, and "page" shows how far the beginning is to be trusted.  It is alone,
- * and takes for the beginning the last reading of the clock before a port told that
- * this is another machine: a number that QEMU was given with -device isa-debugcon, and
- * that is no part of what is saved.
+ * Prints "waiting", and then "woken", with NAME=NANOSECONDS for each way.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,13 +36,14 @@
 #include <vmgen-uring.h>
 
 #define NUMBER_PORT	0xe9
+#define WAYS_MAX	8
 
 static vmgen_guard guard = VMGEN_GUARD_INIT;
 static const vmgen_word *live;
 static const struct vmgenctr_status_page *status;
 static uint64_t seen;
-static int64_t begin, ready;
-static sem_t is_ready;
+static int64_t begin;
+static sem_t armed;
 
 static void die(const char *what, int error)
 {
@@ -68,61 +69,14 @@ static void run_on(int cpu)
 		die("two processors are needed", errno);
 }
 
-static void await_page(void)
-{
-	while (__atomic_load_n(live, __ATOMIC_ACQUIRE) == seen)
-		;
-}
-
-static void *spin(void *arg)
-{
-	(void)arg;
-	run_on(1);
-	await_page();
-	begin = now();
-	return NULL;
-}
-
-static void *spin_until_ready(void *arg)
-{
-	spin(arg);
-	while (__atomic_load_n(&status->ready_generation, __ATOMIC_ACQUIRE) == seen)
-		;
-	ready = now();
-	sem_post(&is_ready);
-	return NULL;
-}
+/* --- Waiting ------------------------------------------------------------------- */
 
 static void waiting(void)
 {
-	puts("waiting");
-	fflush(stdout);
+	sem_post(&armed);
 }
 
-static int64_t by_page(void)
-{
-	unsigned char number;
-
-	if (ioperm(NUMBER_PORT, 1, 1) < 0)
-		die("ioperm", errno);
-	number = inb(NUMBER_PORT);
-	waiting();
-	do
-		begin = now();
-	while (inb(NUMBER_PORT) == number);
-	await_page();
-	return now();
-}
-
-static int64_t by_ready(void)
-{
-	waiting();
-	if (sem_wait(&is_ready) < 0)
-		die("sem_wait", errno);
-	return ready;
-}
-
-static int64_t by_poll(void)
+static void by_poll(void)
 {
 	struct pollfd p = { .events = POLLIN };
 
@@ -132,7 +86,6 @@ static int64_t by_poll(void)
 	waiting();
 	if (poll(&p, 1, -1) != 1)
 		die("poll", errno);
-	return now();
 }
 
 static vmgen_watch *watch(void)
@@ -146,17 +99,16 @@ static vmgen_watch *watch(void)
 }
 
 /* Also reads, hence returns when the kernel is ready. */
-static int64_t by_watch(void)
+static void by_watch(void)
 {
 	vmgen_watch *w = watch();
 
 	waiting();
 	if (vmgen_watch_wait(w, -1, NULL) != 1)
 		die("vmgen_watch_wait", errno);
-	return now();
 }
 
-static int64_t by_io_uring(void)
+static void by_io_uring(void)
 {
 	vmgen_watch *w = watch();
 	struct io_uring_cqe *cqe;
@@ -171,11 +123,10 @@ static int64_t by_io_uring(void)
 	r = io_uring_wait_cqe(&ring, &cqe);
 	if (r < 0)
 		die("io_uring", -r);
-	return now();
 }
 
 /* Group 1 is the kernel's own, 2 is for what udevd has dealt with. */
-static int64_t by_netlink(unsigned int groups)
+static void by_netlink(unsigned int groups)
 {
 	struct sockaddr_nl group = { .nl_family = AF_NETLINK, .nl_groups = groups };
 	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
@@ -190,32 +141,62 @@ static int64_t by_netlink(unsigned int groups)
 		if (n < 0)
 			die("netlink", errno);
 	} while (!memmem(event, (size_t)n, "NEW_VMGENID=1", sizeof("NEW_VMGENID=1")));
-	return now();
 }
 
-static int64_t by_uevent(void)
+static void by_uevent(void)
 {
-	return by_netlink(1);
+	by_netlink(1);
 }
 
-static int64_t by_udev(void)
+static void by_udev(void)
 {
-	return by_netlink(2);
+	by_netlink(2);
 }
 
-static const struct {
+static struct way {
 	const char *name;
-	int64_t (*wait)(void);
-	void *(*beside)(void *);
+	void (*wait)(void);	/* NULL: the thread that looks knows when */
+	int64_t woken;
+	pthread_t thread;
 } ways[] = {
-	{ "page", by_page, NULL },
-	{ "ready", by_ready, spin_until_ready },
-	{ "poll", by_poll, spin },
-	{ "watch", by_watch, spin },
-	{ "io_uring", by_io_uring, spin },
-	{ "uevent", by_uevent, spin },
-	{ "udev", by_udev, spin },
+	{ .name = "page" },
+	{ .name = "ready" },
+	{ .name = "poll", .wait = by_poll },
+	{ .name = "watch", .wait = by_watch },
+	{ .name = "io_uring", .wait = by_io_uring },
+	{ .name = "uevent", .wait = by_uevent },
+	{ .name = "udev", .wait = by_udev },
 };
+
+static void *wait_in(void *arg)
+{
+	struct way *way = arg;
+
+	way->wait();
+	way->woken = now();
+	return NULL;
+}
+
+/* --- Looking ------------------------------------------------------------------- */
+
+static void *look(void *arg)
+{
+	unsigned char number = inb(NUMBER_PORT);
+
+	(void)arg;
+	run_on(1);
+	waiting();
+	do
+		begin = now();
+	while (inb(NUMBER_PORT) == number);
+	if (__atomic_load_n(live, __ATOMIC_ACQUIRE) == seen)
+		die("the page of a restored machine", ESTALE);
+	ways[0].woken = now();
+	while (__atomic_load_n(&status->ready_generation, __ATOMIC_ACQUIRE) == seen)
+		;
+	ways[1].woken = now();
+	return NULL;
+}
 
 static void map_status(void)
 {
@@ -229,7 +210,7 @@ static void map_status(void)
 }
 
 /* The pages and the clock are touched before: none is to fault in what is measured. */
-static void look(void)
+static void prepare(void)
 {
 	int r = vmgen_open();
 
@@ -239,29 +220,57 @@ static void look(void)
 	live = vmgen_live_word(guard.epoch);
 	seen = *live;
 	map_status();
-	if (status->ready_generation != seen || sem_init(&is_ready, 0, 0) < 0)
+	if (status->ready_generation != seen)
 		die("the kernel is not ready", EAGAIN);
+	if (ioperm(NUMBER_PORT, 1, 1) < 0)
+		die("ioperm", errno);
+	sem_init(&armed, 0, 0);
 	now();
+}
+
+/* --- All of it ------------------------------------------------------------------ */
+
+static void start(pthread_t *thread, void *(*run)(void *), void *arg)
+{
+	if (pthread_create(thread, NULL, run, arg))
+		die("no thread", EAGAIN);
+	while (sem_wait(&armed) < 0)
+		;
+}
+
+static struct way *find(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
+		if (!strcmp(ways[i].name, name))
+			return &ways[i];
+	die(name, EINVAL);
+	return NULL;
 }
 
 int main(int argc, char **argv)
 {
-	pthread_t spinner;
-	int64_t end;
-	size_t i;
+	pthread_t looker;
+	int i;
 
-	for (i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
-		if (argc == 2 && !strcmp(argv[1], ways[i].name))
-			break;
-	if (i == sizeof(ways) / sizeof(ways[0]))
+	if (argc < 2 || argc > WAYS_MAX)
 		die("page, ready, poll, watch, io_uring, uevent or udev", EINVAL);
-	look();
+	prepare();
 	run_on(0);
-	if (ways[i].beside && pthread_create(&spinner, NULL, ways[i].beside, NULL))
-		die("no thread", EAGAIN);
-	end = ways[i].wait();
-	if (ways[i].beside)
-		pthread_join(spinner, NULL);
-	printf("woken after %lld\n", (long long)(end - begin));
+	for (i = 1; i < argc; i++)
+		if (find(argv[i])->wait)
+			start(&find(argv[i])->thread, wait_in, find(argv[i]));
+	start(&looker, look, NULL);
+	puts("waiting");
+	fflush(stdout);
+	pthread_join(looker, NULL);
+	printf("woken");
+	for (i = 1; i < argc; i++) {
+		if (find(argv[i])->wait)
+			pthread_join(find(argv[i])->thread, NULL);
+		printf(" %s=%lld", argv[i], (long long)(find(argv[i])->woken - begin));
+	}
+	putchar('\n');
 	return 0;
 }

@@ -17,6 +17,8 @@
 . "$(dirname -- "${BASH_SOURCE[0]}")/../../scripts/lib/common.bash"
 # shellcheck source=scripts/lib/base.bash
 . "$VMGEN_ROOT/scripts/lib/base.bash"
+# shellcheck source=scripts/lib/store.bash
+. "$VMGEN_ROOT/scripts/lib/store.bash"
 # shellcheck source=scripts/lib/tap.bash
 . "$VMGEN_ROOT/scripts/lib/tap.bash"
 # shellcheck source=selftests/harness/vm.bash
@@ -24,6 +26,7 @@
 # shellcheck source=selftests/harness/notification.bash
 . "$VMGEN_ROOT/selftests/harness/notification.bash"
 
+LIBVMGEN=${LIBVMGEN:-$VMGEN_ROOT/libvmgen}
 EXPERIMENTS=$VMGEN_ROOT/selftests/experiments
 EVIDENCE=$VMGEN_ROOT/Documentation/evidence
 QUICK=''
@@ -70,10 +73,23 @@ experiment_publish() {
 
 # --- What runs in the guest -------------------------------------------------------
 
+experiment_sources() {
+	find "$EXPERIMENTS/guest" "$VMGEN_ROOT/selftests/harness/guest/guest.h" "$VMGEN_ROOT/kernel/include/uapi" \
+		"$LIBVMGEN"/{Makefile,libvmgen.map,include,src} -type f | sort
+}
+
 # experiment_programs: build them; prints the folder
 experiment_programs() {
-	make --no-print-directory -s -C "$EXPERIMENTS/guest" O="$VM_ROOT/programs" >&2 &&
-		echo "$VM_ROOT/programs"
+	local entry scratch
+	local -a sources
+
+	cache_init
+	mapfile -t sources < <(experiment_sources)
+	entry=experiments-$(store_key "${sources[@]}" "$(dpkg-query -W gcc libc6-dev libssl-dev)")
+	store_find "$entry" && return
+	scratch=$(store_scratch) &&
+		make --no-print-directory -s -C "$EXPERIMENTS/guest" O="$scratch" LIBVMGEN="$LIBVMGEN" >&2 &&
+		rm -r "$scratch/libvmgen" && store_add "$scratch" "$entry" && store_find "$entry"
 }
 
 # experiment_ended NAME...: once what they said is known; the log stays
@@ -123,7 +139,8 @@ experiment_conditions() {
 
 		- guest: Linux $(kernel_version "$VMGEN_KERNEL")${1:+, $1}, ${VM_MEMORY:-$(vm_default_memory)} MB
 		- $("$VMGEN_QEMU/bin/qemu-system-x86_64" --version | head -n 1), with the series in qemu-device/, -accel ${VMGEN_ACCEL:-tcg}
-		- host: $(nproc) CPUs, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
+		- host: $(nproc) CPUs, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1),
+		  load average $(cut -d ' ' -f 2 /proc/loadavg)
 		- $(date -u +%Y-%m-%d)
 	END
 }

@@ -45,11 +45,25 @@ wake_save() {
 
 	vm_boot "$name" "$2" || return
 	shift 2
-	[[ " $WAKE_WAYS " != *" udev "* ]] || vm_run "$name" '/lib/systemd/systemd-udevd --daemon &&
-		udevadm trigger --action=add && udevadm settle --timeout=300' > /dev/null || return
+	[[ " $WAKE_WAYS " != *" udev "* ]] || wake_udev "$name" || return
 	"$@" && vm_run "$name" "vmgen-wake-bench $WAKE_WAYS < /dev/null > /dev/console 2>&1 &" &&
-		wake_said "$name" '^(waiting|vmgen-wake-bench: .*)$' | grep -v bench: > /dev/null &&
-		vm_save "$name" "$VM_ROOT/$name.state" && vm_stop "$name"
+		wake_waits "$name" && vm_save "$name" "$VM_ROOT/$name.state" && vm_stop "$name"
+}
+
+wake_udev() {
+	vm_run "$1" "/lib/systemd/systemd-udevd --daemon && udevadm trigger --action=add &&
+		udevadm settle --timeout=$VM_TIMEOUT" > /dev/null && return
+	vm_error "$1" "systemd-udevd does not settle"
+	return 1
+}
+
+wake_waits() {
+	local said
+
+	said=$(wake_said "$1" '^(waiting|vmgen-wake-bench: .*)$') || return
+	[[ $said != waiting ]] || return 0
+	vm_error "$1" "$said"
+	return 1
 }
 
 # wake_measure NAME NUMBER: "WAY NANOSECONDS" lines, or what went wrong

@@ -117,7 +117,7 @@ quantiles() {
 }
 
 kernel_version() {
-	sed -n 's,^# Linux/x86 \(.*\) Kernel Configuration$,\1,p' "$1/config"
+	sed -n 's,^# Linux/[^ ]* \(.*\) Kernel Configuration$,\1,p' "$1/config"
 }
 
 # What stands above and below everything in a document.
@@ -157,5 +157,5 @@ experiment_plot() {
 		END
 		cat
 	} | gnuplot &&
-		sed -i '1a <!-- SPDX-License-Identifier: LGPL-2.1-or-later OR MIT -->' "$VM_ROOT/evidence/$NAME.svg"
+		sed -i -e 's/[[:space:]]*$//' -e '1a <!-- SPDX-License-Identifier: LGPL-2.1-or-later OR MIT -->' "$VM_ROOT/evidence/$NAME.svg"
 }

@@ -72,7 +72,7 @@ wake_measure() {
 
 	vm_restore "$clone" "$VM_ROOT/$1.state" &&
 		wake_said "$clone" '^(woken|vmgen-wake-bench:) ' | sed '/^woken /!b; s/^woken //; s/=/ /g; s/ \([a-z]\)/\n\1/g' &&
-		vm_stop "$clone" || return
+		vm_check_log "$clone" && vm_stop "$clone" || return
 	rm -rf "${VM_ROOT:?}/$clone"
 }
 

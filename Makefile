@@ -33,6 +33,10 @@ patches-check: ## both series on each base, every patch built alone
 	@scripts/setup test
 	@scripts/test each
 
+proof: ## clones at every instruction of critical sections: the full table (hours)
+	@scripts/setup test
+	@selftests/experiments/points/run --evidence Documentation/evidence
+
 shell: ## a shell in a guest with /dev/vmgenctr
 	@scripts/setup run
 	@scripts/shell
@@ -58,4 +62,4 @@ clean: ## delete what was built in the checkout
 clean-cache: ## delete the sources and builds in the cache
 	@scripts/build --clean
 
-.PHONY: help demo test check test-debug patches-check shell bench experiments fuzz install clean clean-cache
+.PHONY: help demo test check test-debug patches-check proof shell bench experiments fuzz install clean clean-cache

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/* The points of a path at which the parent was cloned, and what the clones handed out. */
+#ifndef POINTS_H
+#define POINTS_H
+
+#include "path.h"
+#include "section.h"
+
+/* Nothing that counts. */
+#define WITHHELD	"-"
+
+struct point {
+	size_t number;
+	char *siblings[2];	/* clones with GUIDs of their own */
+	char *control;		/* one with the parent's */
+};
+
+struct points {
+	struct point *list;
+	size_t count;
+};
+
+/* Every @stride-th of them; of a longer stride not those where it matters. */
+struct plan {
+	const struct section *section;
+	const struct path *path;
+	size_t stride;
+	double limit;		/* seconds, 0: none */
+};
+
+bool points_wanted(const struct plan *plan, size_t number);
+/* Adds to @file, which may have some already.  False if the time was over before. */
+bool points_try(struct points *p, const struct plan *plan, struct vm *parent, const char *file);
+bool point_is_duplicate(const struct point *p);
+
+#endif

@@ -10,7 +10,7 @@ static const struct section sections[] = {
 	{ .name = "naive", .title = "check, then produce",
 	  .shape = BEHIND_THE_CHECK, .checks = 1, .most = ANY, .least_percent = 80, .counter = true },
 	{ .name = "retry", .title = "begin, produce, retry; one store",
-	  .shape = BEHIND_THE_CHECK, .checks = 2, .most = 10, .counter = true },
+	  .shape = BEHIND_THE_CHECK, .checks = 2, .most = 4, .counter = true },
 	{ .name = "write", .title = "begin, produce, retry; write(2) to a serial port",
 	  .shape = BEHIND_THE_CHECK, .checks = 2, .most = 24, .counter = true },
 	{ .name = "commit", .title = "begin, produce, vmgen_commit()",

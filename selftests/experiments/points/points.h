@@ -20,7 +20,7 @@ struct points {
 	size_t count;
 };
 
-/* Every @stride-th of them; of a longer stride not those where it matters. */
+/* Every @stride-th of them, and all near where the verdict may change. */
 struct plan {
 	const struct section *section;
 	const struct path *path;

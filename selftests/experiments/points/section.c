@@ -6,15 +6,17 @@
 
 #define ANY	100000
 
+/*
+ * The bounds leave room for another compiler's code.  They are what tells a check that
+ * was moved, or is gone: all that is behind the one before it would be too much.
+ */
 static const struct section sections[] = {
 	{ .name = "naive", .title = "check, then produce",
 	  .shape = BEHIND_THE_CHECK, .checks = 1, .most = ANY, .least_percent = 80, .counter = true },
 	{ .name = "retry", .title = "begin, produce, retry; one store",
-	  .shape = BEHIND_THE_CHECK, .checks = 2, .most = 4, .counter = true },
+	  .shape = BEHIND_THE_CHECK, .checks = 2, .most = 6, .counter = true },
 	{ .name = "write", .title = "begin, produce, retry; write(2) to a serial port",
 	  .shape = BEHIND_THE_CHECK, .checks = 2, .most = 24, .counter = true },
-	{ .name = "commit", .title = "begin, produce, vmgen_commit()",
-	  .shape = NOWHERE, .checks = 1, .conditional = true, .counter = true },
 	{ .name = "fill", .title = "vmgen_getrandom()",
 	  .shape = BEHIND_THE_CHECK, .checks = 2, .most = 40, .counter = true },
 	{ .name = "openssl", .title = "RAND_bytes() through the provider",

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 /* Seconds that any single answer of a VM may take. */
-#define ANSWER_TIMEOUT	120
+#define ANSWER_TIMEOUT	300
 
 __attribute__((noreturn, format(printf, 1, 2))) void die(const char *format, ...);
 __attribute__((format(printf, 1, 2))) void say(const char *format, ...);

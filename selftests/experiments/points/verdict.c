@@ -50,8 +50,9 @@ static void only_from(struct verdict *v, const struct path *path, const struct p
 static void behind_the_check(struct verdict *v, const struct section *s, const struct path *path,
 			     const struct points *points)
 {
-	v->expected = text("exactly behind the last load of the generation; %u %% or more, "
-			   "and %u instructions of user space at most", s->least_percent, s->most);
+	v->expected = s->least_percent ?
+		text("exactly behind the only check, %u %% or more", s->least_percent) :
+		text("exactly behind the last check, at most %u in user space", s->most);
 	only_from(v, path, points, v->last_check + 1);
 	if (v->in_user_space > s->most)
 		complain(v, "%zu points in user space are behind the last check", v->in_user_space);
@@ -69,7 +70,7 @@ static void nowhere(struct verdict *v, const struct path *path, const struct poi
 static void from_interrupts_off(struct verdict *v, const struct path *path,
 				const struct points *points)
 {
-	v->expected = text("exactly from a point on at which interrupts have just gone off");
+	v->expected = text("exactly from where interrupts go off");
 	if (v->first <= 0) {
 		complain(v, "no clean boundary: %zu of %zu", v->duplicates, v->tried);
 		return;

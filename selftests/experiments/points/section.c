@@ -17,6 +17,8 @@ static const struct section sections[] = {
 	  .shape = BEHIND_THE_CHECK, .checks = 2, .most = 6, .counter = true },
 	{ .name = "write", .title = "begin, produce, retry; write(2) to a serial port",
 	  .shape = BEHIND_THE_CHECK, .checks = 2, .most = 24, .counter = true },
+	{ .name = "commit", .title = "begin, produce, vmgen_commit()",
+	  .shape = NOWHERE, .checks = 1, .conditional = true, .counter = true },
 	{ .name = "fill", .title = "vmgen_getrandom()",
 	  .shape = BEHIND_THE_CHECK, .checks = 2, .most = 40, .counter = true },
 	{ .name = "openssl", .title = "RAND_bytes() through the provider",

@@ -24,6 +24,10 @@ base_default() {
 	base_names "$1" | head -n 1
 }
 
+base_others() {
+	base_names "$1" | tail -n +2
+}
+
 # Sets BASE_NAME, BASE_PACKAGE, BASE_VERSION and BASE_SUITE.
 # shellcheck disable=SC2034 # used by the scripts that source this file
 base_read() {

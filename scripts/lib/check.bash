@@ -66,8 +66,11 @@ check_plain() {
 	done < <(series_map "$KIND")
 }
 
+# Not those that QEMU's tests compare tables with: they are made from the tables by
+# rebuild-expected-aml.sh, and there is nothing to edit in them.
 check_map() {
-	series_git -C "$REPO" diff --no-renames --diff-filter=A --name-only base HEAD | sort |
+	series_git -C "$REPO" diff --no-renames --diff-filter=A --name-only base HEAD |
+		sed '/^tests\/data\/acpi\//d' | sort |
 		comm -23 - <(series_map "$KIND" | awk '{ print $2 }' | sort) |
 		sed 's/$/: is new in the series but not in files.map/'
 }

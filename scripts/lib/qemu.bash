@@ -5,7 +5,7 @@
 
 # Raise it when this file makes something else out of the same input.
 # shellcheck disable=SC2034 # used elsewhere
-QEMU_BUILD_VERSION=1
+QEMU_BUILD_VERSION=2
 
 # Only what a headless guest needs.  The firmware is that of Debian's packages,
 # because Debian's source comes without it.
@@ -39,10 +39,10 @@ qemu_ninja() {
 	ninja -C "$OUT" "$@"
 }
 
-# The tests of these devices: those that the series brings and the one that was there.
+# The tests of these devices: those that the series brings and those that were there.
 qemu_qtests() {
 	ninja -C "$OUT" -t targets all |
-		sed -n -E 's#^(tests/(qtest/vm(gen[a-z]*|clock)-test|unit/test-vmgen[a-z]*)): .*#\1#p'
+		sed -n -E 's#^(tests/(qtest/(vm(gen[a-z]*|clock)|bios-tables)-test|unit/test-vmgen[a-z]*)): .*#\1#p'
 }
 
 qemu_build() {
@@ -64,5 +64,7 @@ qemu_collect() {
 	qemu_qtests | while read -r test; do
 		strip -o "$1/qtest/$(basename -- "$test")" "$OUT/$test"
 	done
+	mkdir "$1/qtest/acpi"
+	cp -r -- "$SRC/tests/data/acpi/x86" "$1/qtest/acpi"
 	cp -- "$VMGEN_ROOT/scripts/lib/run-qtest" "$1/qtest/run"
 }

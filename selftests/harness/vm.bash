@@ -10,6 +10,7 @@
 #   vm_qmp NAME STEP...                  speak QMP, see below
 #   vm_save NAME FILE                    stop the guest and save it
 #   vm_restore NAME FILE [QEMU-ARG...]   restore it in a new process, under another GUID
+#   vm_move FROM NAME [QEMU-ARG...]      migrate a running guest to a new process
 #   vm_savevm NAME TAG, vm_loadvm NAME TAG    the same in place (needs vm_disk)
 #   vm_reboot NAME                       reset the machine and wait for its agent
 #   vm_stop NAME, vm_stop_all            end the process
@@ -17,12 +18,14 @@
 #   vm_memory NAME ADDRESS SIZE          guest physical memory, as QEMU sees it, on stdout
 #   vm_generation NAME                   what the generation page says, seen from the host
 #
-# MODE is "hypervisor" (counter=on) or "software" (counter=off).
+# MODE is "hypervisor" (counter=on), "software" (counter=off) or "default" (what the
+# machine type has; the only one that an unpatched QEMU knows).
 #
 # Knobs: VMGEN_KERNEL and VMGEN_QEMU (what scripts/build prints), VMGEN_INITRAMFS,
 # VMGEN_ACCEL (tcg), VM_TIMEOUT (seconds that any single answer may take), VM_MEMORY,
-# VM_SMP, VM_MACHINE, VM_APPEND (kernel arguments); for vm_boot and vm_restore VM_GUID,
-# VM_NUMBER and VM_PAUSED=1.
+# VM_SMP, VM_MACHINE, VM_APPEND (kernel arguments); for whatever saves, loads or moves a
+# machine VM_CAPABILITIES (words) and VM_PARAMETERS (members of a JSON object) of QEMU's
+# migration; for whatever starts one VM_GUID, VM_NUMBER and VM_PAUSED=1.
 
 : "${VM_TIMEOUT:=300}"
 VM_PAGE_ADDRESS=0xfeffa000
@@ -125,7 +128,7 @@ vm_common_args() {
 	VM_COMMON=(
 		-machine "${VM_MACHINE:-q35}" -accel "${VMGEN_ACCEL:-tcg,thread=$thread}"
 		-nodefaults -no-user-config -display none -no-reboot
-		-device "vmgenid,guid=$guid,counter=$counter"
+		-device "vmgenid,guid=$guid${counter:+,counter=$counter}"
 		-kernel "$(vm_kernel_image)" -initrd "$VMGEN_INITRAMFS"
 		-append "console=ttyS0 loglevel=6 panic=-1 oops=panic panic_on_warn=1 $append"
 	)
@@ -171,6 +174,7 @@ vm_boot() {
 	case $mode in
 	hypervisor) counter=on ;;
 	software) counter=off ;;
+	default) counter='' ;;
 	*) echo "vm_boot: no mode $mode" >&2; return 2 ;;
 	esac
 	vm_new "$name" || return
@@ -331,29 +335,89 @@ vm_hmp() {
 
 # --- Snapshots ----------------------------------------------------------------
 
-vm_events='{"execute":"migrate-set-capabilities","arguments":{"capabilities":[{"capability":"events","state":true}]}}'
+vm_capabilities() {
+	local capability list=''
 
-vm_save() {
-	local name=$1 file=$2 said
+	for capability in events ${VM_CAPABILITIES:-}; do
+		list+=",{\"capability\":\"$capability\",\"state\":true}"
+	done
+	echo "{\"execute\":\"migrate-set-capabilities\",\"arguments\":{\"capabilities\":[${list:1}]}}"
+}
 
-	said=$(vm_qmp "$name" "$vm_events" '{"execute":"stop"}' \
-		"{\"execute\":\"migrate\",\"arguments\":{\"uri\":$(vm_quote "file:$file")}}" \
+vm_parameters() {
+	echo "{\"execute\":\"migrate-set-parameters\",\"arguments\":{${VM_PARAMETERS:-}}}"
+}
+
+# vm_migrate NAME URI [STEP...]: save or send it, after the STEPs
+vm_migrate() {
+	local name=$1 uri=$2 said
+
+	shift 2
+	said=$(vm_qmp "$name" "$(vm_capabilities)" "$(vm_parameters)" "$@" \
+		"{\"execute\":\"migrate\",\"arguments\":{\"uri\":$(vm_quote "$uri")}}" \
 		'event:MIGRATION:"(completed|failed)"' '{"execute":"query-migrate"}') || return
 	[[ $said == *'"status":"completed"'* ]] || { vm_error "$name" "not saved: $said"; return 1; }
-	cp "$VM_ROOT/$name/machine" "$file.machine"
+}
+
+vm_save() {
+	vm_migrate "$1" "file:$2" '{"execute":"stop"}' && cp "$VM_ROOT/$1/machine" "$2.machine"
+}
+
+# vm_incoming NAME MACHINE-FILE [QEMU-ARG...]: a process that waits for a state
+vm_incoming() {
+	local name=$1 file=$2
+
+	shift 2
+	vm_new "$name" && cp "$file" "$VM_ROOT/$name/machine" && vm_start "$name" -incoming defer "$@"
+}
+
+# vm_receive NAME URI [STEP...]: begin to load
+vm_receive() {
+	local name=$1 uri=$2
+
+	shift 2
+	vm_qmp "$name" "$(vm_capabilities)" "$(vm_parameters)" \
+		"{\"execute\":\"migrate-incoming\",\"arguments\":{\"uri\":$(vm_quote "$uri")}}" "$@" > /dev/null
 }
 
 vm_restore() {
 	local name=$1 file=$2 then=('{"execute":"cont"}')
 
 	shift 2
-	vm_new "$name" || return
-	cp "$file.machine" "$VM_ROOT/$name/machine"
-	vm_start "$name" -incoming defer "$@" || return
 	[[ -z ${VM_PAUSED:-} ]] || then=()
-	vm_qmp "$name" "$vm_events" \
-		"{\"execute\":\"migrate-incoming\",\"arguments\":{\"uri\":$(vm_quote "file:$file")}}" \
-		'event:MIGRATION:"completed"' "${then[@]}" > /dev/null
+	vm_incoming "$name" "$file.machine" "$@" &&
+		vm_receive "$name" "file:$file" 'event:MIGRATION:"completed"' "${then[@]}"
+}
+
+vm_move() {
+	local from=$1 name=$2
+
+	shift 2
+	vm_incoming "$name" "$VM_ROOT/$from/machine" "$@" &&
+		vm_receive "$name" "unix:$VM_ROOT/$name/sock" &&
+		vm_migrate "$from" "unix:$VM_ROOT/$name/sock" &&
+		vm_arrived "$name"
+}
+
+# vm_arrived NAME: the other side is done, and this one soon is
+vm_arrived() {
+	vm_await_migration "$1" completed || return
+	[[ ${VM_PAUSED:-} ]] || vm_qmp "$1" '{"execute":"cont"}' > /dev/null
+}
+
+# Nobody may have listened when the event came.
+vm_await_migration() {
+	local name=$1 end=$((SECONDS + VM_TIMEOUT)) status=
+
+	while ((SECONDS < end)); do
+		status=$(vm_qmp "$name" '{"execute":"query-migrate"}' | jq -r .status) || break
+		case $status in
+		"$2") return ;;
+		failed) break ;;
+		esac
+	done
+	vm_error "$name" "migration is not $2, but '$status'"
+	return 1
 }
 
 vm_savevm() {

@@ -197,15 +197,17 @@ char *stream_uri(void)
     return g_strdup_printf("file:%s/stream", tmpdir);
 }
 
-static void vm_enable_events(VM *vm)
+bool vm_enable(VM *vm, const char *capability)
 {
-    qtest_qmp_assert_success(
+    g_autoptr(QDict) rsp = qtest_qmp(
         vm->qts, "{ 'execute': 'migrate-set-capabilities', 'arguments': {"
-        "'capabilities': [ { 'capability': 'events', 'state': true } ] } }");
+        "'capabilities': [ { 'capability': %s, 'state': true } ] } }",
+        capability);
+
+    return qdict_haskey(rsp, "return");
 }
 
-/* Returns whether the migration has completed, rather than failed */
-static bool vm_wait_migration(VM *vm)
+bool vm_wait_migration(VM *vm)
 {
     const char *status;
 
@@ -218,20 +220,30 @@ static bool vm_wait_migration(VM *vm)
     return !strcmp(status, "completed");
 }
 
-void vm_save(VM *vm, const char *uri)
+void vm_migrate(VM *vm, const char *uri)
 {
-    vm_enable_events(vm);
+    g_assert_true(vm_enable(vm, "events"));
     qtest_qmp_assert_success(
         vm->qts, "{ 'execute': 'migrate', 'arguments': { 'uri': %s } }", uri);
+}
+
+void vm_listen(VM *vm, const char *uri)
+{
+    g_assert_true(vm_enable(vm, "events"));
+    qtest_qmp_assert_success(
+        vm->qts, "{ 'execute': 'migrate-incoming', 'arguments': {"
+        "'uri': %s, 'exit-on-error': false } }", uri);
+}
+
+void vm_save(VM *vm, const char *uri)
+{
+    vm_migrate(vm, uri);
     g_assert_true(vm_wait_migration(vm));
 }
 
 bool vm_load(VM *vm, const char *uri)
 {
-    vm_enable_events(vm);
-    qtest_qmp_assert_success(
-        vm->qts, "{ 'execute': 'migrate-incoming', 'arguments': {"
-        "'uri': %s, 'exit-on-error': false } }", uri);
+    vm_listen(vm, uri);
     return vm_wait_migration(vm);
 }
 

@@ -77,9 +77,16 @@ void vm_snapshot_job(VM *vm, const char *command);
 
 char *stream_path(void);
 char *stream_uri(void);
-void vm_save(VM *vm, const char *uri);
 
-/* Returns whether the load has completed, rather than failed */
+/* Begin to save, or to load; returns whether there is such a capability here */
+void vm_migrate(VM *vm, const char *uri);
+void vm_listen(VM *vm, const char *uri);
+bool vm_enable(VM *vm, const char *capability);
+
+/* Returns whether it has completed, rather than failed */
+bool vm_wait_migration(VM *vm);
+
+void vm_save(VM *vm, const char *uri);
 bool vm_load(VM *vm, const char *uri);
 
 /*

@@ -15,11 +15,12 @@
 #define COUNTER_ADDR    0xfeffa000
 #define COUNTER_SIZE    4096
 
-/* In the stream: 5, length, name, 32 bits of version, generation, GUID */
+/* In the stream: 5, length, name, 32 bits of version, generation, GUID, check */
 #define SUBSECTION              "\x05\x0fvmgenid/counter"
 #define SUBSECTION_VERSION      (sizeof(SUBSECTION) - 1)
 #define SUBSECTION_GENERATION   (SUBSECTION_VERSION + 4)
 #define SUBSECTION_GUID         (SUBSECTION_GENERATION + 8)
+#define SUBSECTION_CHECK        (SUBSECTION_GUID + 16)
 
 /*** What the guest can see ***/
 
@@ -731,6 +732,119 @@ static void test_cpr_transfer(const void *guid)
     vm_quit(old);
 }
 
+/*** All other ways to move a machine, or to copy it ***/
+
+typedef struct TransportTest {
+    const char *name;
+    const char *capabilities[2];
+    bool file;              /* or else a socket */
+    bool userfaultfd;       /* which the host may refuse */
+    const char *mode;
+    const char *share;      /* of the target's memory, if it is a file */
+} TransportTest;
+
+static const TransportTest transport_tests[] = {
+    { "multifd", { "multifd" } },
+    { "postcopy", { "postcopy-ram" }, .userfaultfd = true },
+    { "background-snapshot", { "background-snapshot" }, true, true },
+    { "mapped-ram", { "mapped-ram" }, true },
+    { "mapped-ram-multifd", { "mapped-ram", "multifd" }, true },
+    { "template", { "x-ignore-shared" }, true, .share = "off" },
+    { "cpr-reboot", { "x-ignore-shared" }, true, .mode = "cpr-reboot",
+      .share = "on" },
+};
+
+static VM *transport_start(const TransportTest *t, const char *share,
+                           const char *device)
+{
+    g_autofree char *memory = tmp_path("memory");
+
+    if (!t->share) {
+        return vm_start("q35", "-device vmgenid,%s", device);
+    }
+    return vm_start("q35,memory-backend=m", "-object memory-backend-file,id=m,"
+                    "size=16M,mem-path=%s,share=%s -device vmgenid,%s",
+                    memory, share, device);
+}
+
+/* Returns whether the host can do it */
+static bool transport_enable(const TransportTest *t, VM *vm)
+{
+    size_t i;
+
+    for (i = 0; i < ARRAY_SIZE(t->capabilities) && t->capabilities[i]; i++) {
+        if (!vm_enable(vm, t->capabilities[i])) {
+            return false;
+        }
+    }
+    if (t->mode) {
+        qtest_qmp_assert_success(
+            vm->qts, "{ 'execute': 'migrate-set-parameters',"
+            "'arguments': { 'mode': %s } }", t->mode);
+    }
+    return true;
+}
+
+static void transport_move(const TransportTest *t, VM *from, VM *to)
+{
+    g_autofree char *sock = tmp_path("sock");
+    g_autofree char *uri = t->file ? stream_uri() :
+                                     g_strdup_printf("unix:%s", sock);
+
+    if (t->file) {
+        vm_save(from, uri);
+        g_assert_true(vm_load(to, uri));
+    } else {
+        vm_listen(to, uri);
+        vm_migrate(from, uri);
+        if (!strcmp(t->name, "postcopy")) {
+            qtest_qmp_assert_success(from->qts,
+                                     "{ 'execute': 'migrate-start-postcopy' }");
+        }
+        g_assert_true(vm_wait_migration(from));
+        g_assert_true(vm_wait_migration(to));
+    }
+}
+
+static void test_transport(const TransportTest *t, const char *guid)
+{
+    bool same = !strcmp(guid, GUID_A);
+    g_autofree char *path = stream_path();
+    g_autofree char *memory = tmp_path("memory");
+    g_autofree char *device =
+        g_strdup_printf("counter=on,guid=%s -incoming defer", guid);
+    VM *from = transport_start(t, "on", "counter=on,generation=3,guid=" GUID_A);
+    VM *to = transport_start(t, t->share, device);
+
+    vm_run_firmware(from);
+    if (transport_enable(t, from) && transport_enable(t, to)) {
+        transport_move(t, from, to);
+        assert_generation(to, same ? 3 : 4);
+        g_assert_cmpint(vm_take_notify(to), ==, !same);
+        assert_guid(vm_guest_guid(to), guid);
+        /* The memory of a template is that of its clones, until they write */
+        assert_generation(from, 3);
+        assert_guid(vm_guest_guid(from), t->mode ? guid : GUID_A);
+    } else {
+        g_assert_true(t->userfaultfd);
+        g_test_skip("the host does not allow userfaultfd");
+    }
+    vm_quit(from);
+    vm_quit(to);
+    unlink(path);
+    unlink(memory);
+}
+
+static void test_transport_same_guid(const void *t)
+{
+    test_transport(t, GUID_A);
+}
+
+static void test_transport_other_guid(const void *t)
+{
+    test_transport(t, GUID_B);
+}
+
 /*** Streams that lie ***/
 
 typedef struct DamageTest {
@@ -741,10 +855,9 @@ typedef struct DamageTest {
 } DamageTest;
 
 static const DamageTest damage_tests[] = {
-    { "generation-zero", SUBSECTION_GENERATION,
-      "\x00\x00\x00\x00\x00\x00\x00\x00", 8 },
-    { "generation-max", SUBSECTION_GENERATION,
-      "\xff\xff\xff\xff\xff\xff\xff\xff", 8 },
+    { "generation", SUBSECTION_GENERATION + 7, "\x03", 1 },
+    { "guid", SUBSECTION_GUID, "\x33", 1 },
+    { "check", SUBSECTION_CHECK, "\x00\x00\x00\x00", 4 },
     { "version", SUBSECTION_VERSION + 3, "\x02", 1 },
     { "name", SUBSECTION_VERSION - 1, "R", 1 },
     { "name-of-section", 2, "w", 1 },
@@ -754,6 +867,7 @@ static const DamageTest damage_tests[] = {
     { "cut-off/name", 5 },
     { "cut-off/generation", SUBSECTION_GENERATION + 3 },
     { "cut-off/guid", SUBSECTION_GUID + 7 },
+    { "cut-off/check", SUBSECTION_CHECK + 3 },
 };
 
 static void test_damaged(const void *opaque)
@@ -765,6 +879,104 @@ static void test_damaged(const void *opaque)
     save_stream("pc", "vmgenid,counter=on,guid=" GUID_A);
     damage_stream(SUBSECTION, t->offset, t->data, t->len);
     check_incoming("pc", &refused);
+    unlink(path);
+}
+
+/* The device's section: 4, number, length and name, fields, 0x7e, number */
+static char *find_section(char *stream, size_t size, const char *name,
+                          size_t *len)
+{
+    char *start = find_bytes(stream, size, name, strlen(name)) - 5;
+    char footer[5] = { 0x7e };
+
+    g_assert_cmphex(start[0], ==, 4);
+    memcpy(footer + 1, start + 1, 4);
+    *len = find_bytes(start, stream + size - start, footer, sizeof(footer)) +
+           sizeof(footer) - start;
+    g_assert_cmpuint(*len, <, 256);
+    return start;
+}
+
+static void flip_in_stream(size_t offset, uint8_t bits)
+{
+    g_autofree char *path = stream_path();
+    FILE *file = fopen(path, "r+b");
+    int byte;
+
+    g_assert_nonnull(file);
+    g_assert_cmpint(fseek(file, offset, SEEK_SET), ==, 0);
+    byte = fgetc(file);
+    g_assert_cmpint(fseek(file, offset, SEEK_SET), ==, 0);
+    g_assert_cmpint(fputc(byte ^ bits, file), !=, EOF);
+    g_assert_cmpint(fclose(file), ==, 0);
+}
+
+/* Saved in generation 5: a restore fails, or it is seen by the guest */
+static bool load_flipped(size_t offset, uint8_t bits)
+{
+    g_autofree char *uri = stream_uri();
+    VM *vm = vm_start("pc", "-incoming defer -device vmgenid,counter=on,"
+                      "guid=" GUID_B " -device vmclock");
+    bool loaded;
+
+    flip_in_stream(offset, bits);
+    loaded = vm_load(vm, uri);
+    if (loaded) {
+        assert_generation(vm, 6);
+        g_assert_true(vm_take_notify(vm));
+        assert_guid(vm_guest_guid(vm), GUID_B);
+    }
+    flip_in_stream(offset, bits);
+    vm_quit(vm);
+    return loaded;
+}
+
+static char *save_to_flip(size_t *size)
+{
+    g_autofree char *path = stream_path();
+    char *stream;
+
+    save_stream("pc", "vmgenid,counter=on,generation=5,guid=" GUID_A
+                " -device vmclock");
+    g_assert_true(g_file_get_contents(path, &stream, size, NULL));
+    return stream;
+}
+
+/* Every byte of a section; in quick mode not every bit */
+static void test_flipped(const void *name)
+{
+    size_t size, len, i;
+    g_autofree char *path = stream_path();
+    g_autofree char *stream = save_to_flip(&size);
+    size_t start = find_section(stream, size, name, &len) - stream;
+    int bit;
+
+    for (i = 0; i < len; i++) {
+        for (bit = g_test_slow() ? 0 : i % 4; bit < 8;
+             bit += g_test_slow() ? 1 : 4) {
+            load_flipped(start + i, 1 << bit);
+        }
+    }
+    g_assert_true(load_flipped(0, 0));
+    unlink(path);
+}
+
+/* A section begins with 4, and 0 is the end of all: what follows would be lost */
+static void test_flipped_end(void)
+{
+    size_t size, i;
+    g_autofree char *path = stream_path();
+    g_autofree char *stream = save_to_flip(&size);
+    int sections = 0;
+
+    for (i = 5; i < size; i++) {
+        if (stream[i] == 4 && stream[i - 5] == 0x7e && !stream[i - 4] &&
+            !stream[i - 3]) {
+            g_assert_false(load_flipped(i, 4));
+            sections++;
+        }
+    }
+    g_assert_cmpint(sections, >, 10);
     unlink(path);
 }
 
@@ -825,6 +1037,21 @@ static void add_tests(void)
             g_strdup_printf("/vmgenctr/damaged/%s", damage_tests[i].name);
 
         qtest_add_data_func(path, &damage_tests[i], test_damaged);
+    }
+    qtest_add_data_func("/vmgenctr/flipped/vmgenid", "\x07vmgenid",
+                        test_flipped);
+    qtest_add_data_func("/vmgenctr/flipped/vmclock", "\x07vmclock",
+                        test_flipped);
+    qtest_add_func("/vmgenctr/flipped/end", test_flipped_end);
+    for (i = 0; i < ARRAY_SIZE(transport_tests); i++) {
+        const TransportTest *t = &transport_tests[i];
+        g_autofree char *same =
+            g_strdup_printf("/vmgenctr/transport/%s/same-guid", t->name);
+        g_autofree char *other =
+            g_strdup_printf("/vmgenctr/transport/%s/other-guid", t->name);
+
+        qtest_add_data_func(same, t, test_transport_same_guid);
+        qtest_add_data_func(other, t, test_transport_other_guid);
     }
     qtest_add_func("/vmgenctr/incoming/clone-of-clone", test_clone_of_clone);
     qtest_add_func("/vmgenctr/incoming/paused", test_notify_while_paused);

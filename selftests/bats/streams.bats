@@ -1,0 +1,174 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+#
+# Streams from a QEMU without our series and to one, and streams that are damaged: the
+# load fails with a message, or the guest sees a restore.  Never an old generation.
+
+load helpers
+
+# What a machine that was never touched by the series has.
+setup_file() {
+	STOCK=$("$BATS_TEST_DIRNAME/../../scripts/build" qemu --stock)
+	export STOCK
+}
+
+on_stock() {
+	VMGEN_QEMU=$STOCK "$@"
+}
+
+# ends_with_message NAME REGEX: QEMU did not take the stream, and said why
+ends_with_message() {
+	! vm_alive "$(< "$VM_ROOT/$1/pid")" || { echo "$1 still runs" >&2; return 1; }
+	grep -E -- "$2" "$VM_ROOT/$1/qemu.log" || { cat "$VM_ROOT/$1/qemu.log" >&2; return 1; }
+}
+
+generation_in_guest() {
+	genstat "$1" read page
+	echo "${G[read.generation]} ${G[page.generation]} ${G[page.hypervisor]}"
+}
+
+instance_of() {
+	genstat "$1" read
+	echo "${G[read.instance]}"
+}
+
+@test "streams: from an unpatched QEMU, a copy is one" {
+	local instance
+
+	on_stock vm_boot old default
+	instance=$(instance_of old)
+	vm_save old "$VM_ROOT/saved"
+	vm_restore new "$VM_ROOT/saved"
+	is "$(vm_generation new)" 2 "page, which the guest does not know of"
+	is "$(generation_in_guest new)" "2 2 0" "generation"
+	isnt "$(instance_of new)" "$instance" "instance id"
+
+	# The new firmware tables tell of the page.
+	vm_reboot new
+	is "$(generation_in_guest new)" "2 2 1" "generation after a reboot"
+}
+
+@test "streams: from an unpatched QEMU, the same machine is the same, and counts when copied" {
+	on_stock vm_boot old default
+	vm_save old "$VM_ROOT/saved"
+	VM_GUID=$(< "$VM_ROOT/old/guid") vm_restore new "$VM_ROOT/saved"
+	is "$(generation_in_guest new)" "1 1 0" "generation"
+	vm_save new "$VM_ROOT/again"
+	vm_restore copy "$VM_ROOT/again"
+	is "$(generation_in_guest copy)" "2 2 0" "generation of a copy"
+	is "$(vm_qmp copy '{"execute":"query-vm-generation-id"}' | jq .generation)" 3 "generation that QEMU reports"
+}
+
+@test "streams: to an unpatched QEMU and back, with an old machine type" {
+	export VM_MACHINE=pc-q35-9.2
+
+	vm_boot new default
+	is "$(generation_in_guest new)" "1 1 0" "generation"
+	vm_save new "$VM_ROOT/saved"
+	on_stock vm_restore old "$VM_ROOT/saved"
+	is "$(generation_in_guest old)" "2 2 0" "generation of the copy"
+	vm_save old "$VM_ROOT/again"
+	VM_GUID=$(< "$VM_ROOT/old/guid") vm_restore back "$VM_ROOT/again"
+	is "$(generation_in_guest back)" "2 2 0" "generation of the machine that came back"
+	vm_restore copy "$VM_ROOT/again"
+	is "$(generation_in_guest copy)" "3 3 0" "generation of a copy"
+}
+
+# The stream of counter=off, which the stock QEMU's device does not have to be told.
+@test "streams: to an unpatched QEMU, with counter=off" {
+	vm_restore new "$FIXTURE/software"
+	vm_save new "$VM_ROOT/saved"
+	printf '\0' | cat - <(tail -zn +2 "$VM_ROOT/saved.machine") > "$VM_ROOT/machine"
+	mv "$VM_ROOT/machine" "$VM_ROOT/saved.machine"
+	on_stock vm_restore old "$VM_ROOT/saved"
+	is "$(generation_in_guest old)" "3 3 0" "generation of the copy"
+}
+
+# counter_becomes WORD: the first word of what must be the same in each machine
+counter_becomes() {
+	{ printf '%s\0' "$1"; tail -zn +2 "$FIXTURE/hypervisor.machine"; } > "$VM_ROOT/saved.machine"
+	ln -s "$FIXTURE/hypervisor" "$VM_ROOT/saved"
+}
+
+@test "streams: an unpatched QEMU refuses a guest that relies on the counter" {
+	counter_becomes ''
+	! on_stock vm_restore old "$VM_ROOT/saved" || false
+	ends_with_message old "'vmgenid'.*failed|device 'vmgenid'"
+}
+
+@test "streams: so does counter=off, and says what is needed" {
+	counter_becomes off
+	! vm_restore new "$VM_ROOT/saved" || false
+	ends_with_message new 'vmgenid: the guest relies on the generation counter, which needs counter=on'
+}
+
+# A stream to damage: its machine has both devices.
+save_both() {
+	vm_boot parent hypervisor -device vmclock
+	vm_save parent "$VM_ROOT/whole"
+	cp "$VM_ROOT/whole.machine" "$VM_ROOT/damaged.machine"
+}
+
+# load_damaged NAME: prints "refused", or the generation in its page
+load_damaged() {
+	if VM_PAUSED=1 vm_restore "$1" "$VM_ROOT/damaged" 2> /dev/null; then
+		vm_generation "$1"
+	elif ! vm_alive "$(< "$VM_ROOT/$1/pid")"; then
+		echo refused
+	fi
+}
+
+# offset_of TEXT: of its last occurrence
+offset_of() {
+	grep -abo -- "$1" "$VM_ROOT/whole" | tail -n 1 | cut -d: -f1
+}
+
+@test "streams: one that ends early is refused, wherever it ends" {
+	local size last
+
+	save_both
+	size=$(stat -c %s "$VM_ROOT/whole")
+	# The description of the state comes last, and from its first brace on is not needed.
+	last=$(offset_of '{"configuration"')
+	for end in 0 100 $((size / 3)) $((size / 2)) $(($(offset_of 'vmgenid/counter') + 20)) \
+		$((last - 200)) $((last - 6)) $((last - 5)); do
+		head -c "$end" "$VM_ROOT/whole" > "$VM_ROOT/damaged"
+		is "$(load_damaged "end$end")" refused "a stream that ends at $end of $size"
+		ends_with_message "end$end" 'load of migration failed|Not a migration stream|vmdescription'
+	done
+}
+
+flip() {
+	local offset=$1 bit=$2 byte
+
+	byte=$(od -An -tu1 -j "$offset" -N 1 "$VM_ROOT/whole")
+	cp "$VM_ROOT/whole" "$VM_ROOT/damaged"
+	# shellcheck disable=SC2059 # the format is the byte
+	printf "\\x$(printf %x $((byte ^ 1 << bit)))" |
+		dd of="$VM_ROOT/damaged" bs=1 seek="$offset" conv=notrunc status=none
+}
+
+# The qtests do the same to every byte of both devices.
+@test "streams: one with a flipped bit is refused, or its guest sees a restore" {
+	local size offset bit said accepted=0
+
+	save_both
+	size=$(stat -c %s "$VM_ROOT/whole")
+	RANDOM=1
+	for trial in {1..40}; do
+		bit=$((RANDOM % 8)) offset=$(((RANDOM << 15 | RANDOM) % size))
+		flip "$offset" "$bit"
+		said=$(load_damaged "flip$trial")
+		vm_stop "flip$trial"
+		[[ $said == refused ]] || is "$said" 2 "generation after bit $bit of byte $offset flipped"
+		[[ $said == refused ]] || accepted=$((accepted + 1))
+	done
+	at_least "$accepted" 1 "streams that were loaded"
+}
+
+@test "streams: a flipped bit in the generation is found" {
+	save_both
+	flip $(($(offset_of 'vmgenid/counter') + 15 + 4 + 7)) 0
+	is "$(load_damaged flipped)" refused "generation 0 instead of 1"
+	ends_with_message flipped 'vmgenid: the stream is damaged'
+}

@@ -27,7 +27,12 @@ check: ## what needs no kernel and no QEMU: scripts, headers, library, patches
 
 test-debug: ## the driver's tests under KASAN, lockdep and kmemleak
 	@scripts/setup test
-	@scripts/test debug
+	@scripts/test debug restores
+
+endurance: ## 10,000 restores of one lineage, continued if interrupted (COUNT=, MINUTES=)
+	@scripts/setup test
+	@selftests/harness/run-endurance $(if $(MINUTES),--minutes $(MINUTES)) \
+		--evidence Documentation/evidence/endurance.md $(COUNT)
 
 patches-check: ## both series on each base, every patch built alone
 	@scripts/setup test
@@ -62,4 +67,4 @@ clean: ## delete what was built in the checkout
 clean-cache: ## delete the sources and builds in the cache
 	@scripts/build --clean
 
-.PHONY: help demo test check test-debug patches-check proof shell bench experiments fuzz install clean clean-cache
+.PHONY: help demo test check test-debug endurance patches-check proof shell bench experiments fuzz install clean clean-cache

@@ -8,6 +8,8 @@ bats_require_minimum_version 1.5.0
 
 # shellcheck source=selftests/harness/vm.bash
 . "$BATS_TEST_DIRNAME/../harness/vm.bash"
+# shellcheck source=selftests/harness/witness.bash
+. "$BATS_TEST_DIRNAME/../harness/witness.bash"
 # shellcheck source=selftests/harness/notification.bash
 . "$BATS_TEST_DIRNAME/../harness/notification.bash"
 

@@ -13,6 +13,7 @@
 #   vm_move FROM NAME [QEMU-ARG...]      migrate a running guest to a new process
 #   vm_savevm NAME TAG, vm_loadvm NAME TAG    the same in place (needs vm_disk)
 #   vm_reboot NAME                       reset the machine and wait for its agent
+#   vm_run_to NAME FUNCTION...           let the guest run to functions of its kernel
 #   vm_stop NAME, vm_stop_all            end the process
 #   vm_check_log NAME, vm_check_logs     fail when the kernel complained
 #   vm_memory NAME ADDRESS SIZE          guest physical memory, as QEMU sees it, on stdout
@@ -151,7 +152,7 @@ vm_start() {
 		-chardev "file,id=console,path=$dir/console.log" -serial chardev:console \
 		-chardev "socket,id=agent,path=$dir/agent.sock,server=on,wait=off" -serial chardev:agent \
 		-chardev "socket,id=qmp,path=$dir/qmp.sock,server=on,wait=off" -mon chardev=qmp,mode=control \
-		-chardev null,id=number \
+		-chardev "socket,id=number,path=$dir/port.sock,server=on,wait=off" \
 		-device "isa-debugcon,iobase=$VM_NUMBER_PORT,chardev=number,readback=$number" \
 		"${machine[@]:1}" "$@" 2> "$dir/stderr" 3>&- && return
 	vm_error "$name" "QEMU did not start"
@@ -426,6 +427,51 @@ vm_savevm() {
 
 vm_loadvm() {
 	vm_hmp "$1" "loadvm $2"
+}
+
+# --- The debugger's stub ------------------------------------------------------------
+
+# Lets the guest run until its kernel is at the first instruction of each FUNCTION in
+# turn, and leaves it stopped at the last.  A state that is saved there says that it is
+# being debugged, which no other process goes on from: start the machine with
+# "-global migration.store-global-state=off".
+vm_run_to() {
+	local name=$1 socket=$VM_ROOT/$1/gdb.sock function status=0
+	local VM_TO VM_FROM
+
+	shift
+	[[ -e $socket ]] || vm_hmp "$name" "gdbserver unix:$socket,server=on,wait=off" > /dev/null || return
+	# Who connects stops the machine.
+	vm_link "$socket"
+	for function; do
+		vm_gdb_run_to "$(vm_symbol "$function")" || { status=1; break; }
+	done
+	vm_unlink
+	((status == 0)) || vm_error "$name" "the guest does not come to $function"
+	return "$status"
+}
+
+vm_gdb_run_to() {
+	[[ $1 ]] && vm_gdb "Z0,$1,1" OK && vm_gdb c T05 && vm_gdb "z0,$1,1" OK
+}
+
+vm_symbol() {
+	awk -v name="$1" '$3 == name { print $1; exit }' "$VMGEN_KERNEL/System.map"
+}
+
+# vm_gdb PACKET ANSWER: what the answer to the packet begins with.  Not a byte more than
+# that is sent, for any would stop the guest again.
+vm_gdb() {
+	local sum=0 c i answer _
+
+	for ((i = 0; i < ${#1}; i++)); do
+		printf -v c %d "'${1:i:1}"
+		sum=$((sum + c))
+	done
+	(printf '$%s#%02x' "$1" $((sum % 256)) >&"$VM_TO")
+	IFS='$' read -r -t "$VM_TIMEOUT" -d '#' -u "$VM_FROM" _ answer || return
+	read -r -t "$VM_TIMEOUT" -N 2 -u "$VM_FROM" _
+	[[ $answer == "$2"* ]] && (printf + >&"$VM_TO")
 }
 
 # --- Commands in the guest ------------------------------------------------------

@@ -1,0 +1,187 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+#
+# Restored while the driver is at work.  The guest is stopped at the first instruction of
+# a function that the driver calls, saved, and restored in two clones, which have to end
+# up in a generation of their own as if nothing had been going on.
+
+load helpers
+
+# What is saved in the debugger can be gone on from.
+STOPPABLE=(-global migration.store-global-state=off)
+DRIVER=/sys/bus/platform/drivers/vmgenid
+
+# Guests with a witness, by what it does until the next change.
+setup_file() {
+	vm_init
+	for mode in hypervisor software; do
+		vm_restore $mode "$FIXTURE/$mode"
+		witness_listen $mode
+		witness_start $mode
+		witness_hear $mode 2 "$EPOCHREALTIME"
+		vm_save $mode "$BATS_FILE_TMPDIR/asleep-$mode"
+		witness_clone next "$BATS_FILE_TMPDIR/asleep-$mode" 3
+		vm_save next "$BATS_FILE_TMPDIR/spinning-$mode"
+		vm_stop next
+		rm -r "$VM_ROOT/next"
+	done
+	vm_cleanup
+}
+
+# The next ones can have the same names.
+forget_machines() {
+	vm_check_logs
+	vm_stop_all
+	rm -r "${VM_ROOT:?}"/*/
+}
+
+# witness_clone NAME FILE GENERATION: restore it, and wait for the report of that
+# generation, in the array W
+witness_clone() {
+	VM_PAUSED=1 vm_restore "$1" "$2"
+	witness_listen "$1"
+	vm_qmp "$1" '{"execute":"cont"}' > /dev/null
+	witness_hear "$1" "$3" "$EPOCHREALTIME"
+	read -r -a W <<< "$REPORT"
+}
+
+# witnessed NAME GENERATION: the witness in a clone has been told all, and nothing twice.
+# The change that was being dealt with may have passed unseen.
+witnessed() {
+	witness_clone "$1" "$BATS_TEST_TMPDIR/stopped" "$2"
+	is "${W[1]}" "$2" "ready generation in $1"
+	is "${W[2]}" 1 "reseeded in $1"
+	is "${W[10]}" ok "verdict of the witness in $1"
+	for way in 5 6 7 8 9; do
+		at_least "${W[way]}" $((SEEN + 1)) "changes that way $way has shown in $1"
+		at_least $((SEEN + 2)) "${W[way]}" "limit of the changes that way $way has shown in $1"
+	done
+	genstat "$1" page status read
+	is "${G[page.generation]} ${G[status.generation]} ${G[read.generation]}" "$2 $2 $2" "all in $1"
+}
+
+# stopped_in SNAPSHOT GENERATION FUNCTION...: both clones, when the change to the
+# generation before was being dealt with
+stopped_in() {
+	local -a first
+
+	VM_PAUSED=1 vm_restore parent "$BATS_FILE_TMPDIR/$1" "${STOPPABLE[@]}"
+	vm_run_to parent "${@:3}"
+	vm_save parent "$BATS_TEST_TMPDIR/stopped"
+	witnessed one "$2"
+	first=("${W[@]}")
+	witnessed two "$2"
+	isnt "${W[3]}" "${first[3]}" "instance ids"
+	isnt "${W[4]}" "${first[4]}" "random numbers"
+	witness_forget one
+	witness_forget two
+	forget_machines
+}
+
+# Each step of dealing with a change to GENERATION: noticed; the page shows it; mixed into
+# the CRNG; the status page says so; poll() has returned; the uevent is about to go out.
+# In software mode a change that was not counted yet is one with the next.
+each_step() {
+	local mode=$1 snapshot=$2-$1 generation=$3
+
+	SEEN=$((generation - 3))
+	if [[ $mode == hypervisor ]]; then
+		stopped_in "$snapshot" $((generation + 1)) "${NOTICED[@]}"
+	else
+		stopped_in "$snapshot" "$generation" "${NOTICED[@]}"
+	fi
+	stopped_in "$snapshot" $((generation + 1)) "${NOTICED[@]}" add_vmfork_randomness
+	stopped_in "$snapshot" $((generation + 1)) "${NOTICED[@]}" sha256
+	stopped_in "$snapshot" $((generation + 1)) "${NOTICED[@]}" sha256 __wake_up
+	stopped_in "$snapshot" $((generation + 1)) "${NOTICED[@]}" kobject_uevent_env
+	stopped_in "$snapshot" $((generation + 1)) "${NOTICED[@]}" kobject_uevent_env netlink_broadcast
+}
+
+@test "driver: restored while a notification is dealt with, at each step" {
+	NOTICED=(vmgenctr_update)
+	each_step hypervisor asleep 3
+	each_step software asleep 3
+}
+
+@test "driver: restored while a read() deals with the change, at each step" {
+	NOTICED=(vmgenctr_read_iter)
+	each_step hypervisor spinning 4
+}
+
+# busy_with NAME COMMAND FUNCTION...: stopped there, after the guest was told to do that
+busy_with() {
+	local to status=0
+	local VM_TO VM_FROM
+
+	vm_qmp "$1" '{"execute":"stop"}' > /dev/null
+	vm_link "$VM_ROOT/$1/agent.sock"
+	vm_send $'\n'"0 $(base64 -w0 <<< "setsid sh -c '$2' < /dev/null > /dev/null 2>&1 &")"
+	to=$VM_TO
+	vm_run_to "$1" "${@:3}" || status=1
+	exec {to}>&- {VM_FROM}<&-
+	return "$status"
+}
+
+unbound_parent() {
+	vm_restore parent "$FIXTURE/$1" "${STOPPABLE[@]}"
+	genstat parent read
+	is "${G[read.generation]}" 2 "generation of the parent"
+	DEVICE=$(vm_run parent "cd $DRIVER && ls | grep -m1 :")
+	[[ $2 == bound ]] || vm_run parent "echo $DEVICE > $DRIVER/unbind"
+}
+
+# ready NAME GENERATION: without anybody looking, and then for who does
+ready() {
+	vm_run "$1" "timeout 20 sh -c 'until genstat status 2> /dev/null | grep -qx status.generation=$2; do usleep 10000; done'" ||
+		{ vm_run "$1" 'ls -l /dev/vmgenctr; genstat status page read'; return 1; }
+	genstat "$1" page status read
+	is "${G[page.generation]} ${G[status.generation]} ${G[read.generation]}" "$2 $2 $2" "all in $1"
+	is "${G[status.reseeded]} ${G[read.reseeded]}" "1 1" "reseeded in $1"
+}
+
+# probing MODE GENERATION FUNCTION...
+probing() {
+	unbound_parent "$1" unbound
+	busy_with parent "echo $DEVICE > $DRIVER/bind" "${@:3}"
+	vm_save parent "$BATS_TEST_TMPDIR/stopped"
+	vm_restore clone "$BATS_TEST_TMPDIR/stopped"
+	ready clone "$2"
+	forget_machines
+}
+
+# A driver that is bound starts a generation of its own in software mode.
+@test "driver: restored while it probes" {
+	probing hypervisor 3 devm_vmgenctr_create
+	probing hypervisor 3 devm_vmgenctr_create acpi_evaluate_object
+	probing hypervisor 3 devm_vmgenctr_create memremap
+	probing hypervisor 3 devm_vmgenctr_create add_vmfork_randomness
+	probing hypervisor 3 devm_vmgenctr_create sha256
+	probing hypervisor 3 devm_vmgenctr_create misc_register
+	probing hypervisor 3 devm_vmgenctr_create acpi_install_notify_handler
+	probing software 3 devm_vmgenctr_create
+	probing software 4 devm_vmgenctr_create add_vmfork_randomness
+	probing software 4 devm_vmgenctr_create sha256
+	probing software 4 devm_vmgenctr_create misc_register
+	probing software 4 devm_vmgenctr_create acpi_install_notify_handler
+}
+
+# unbinding MODE FUNCTION...: it goes on to go, and comes back in the new generation
+unbinding() {
+	unbound_parent "$1" bound
+	busy_with parent "echo $DEVICE > $DRIVER/unbind" "${@:2}"
+	vm_save parent "$BATS_TEST_TMPDIR/stopped"
+	vm_restore clone "$BATS_TEST_TMPDIR/stopped"
+	vm_run clone "until ! test -e $DRIVER/$DEVICE; do usleep 10000; done
+		! test -e /dev/vmgenctr && echo $DEVICE > $DRIVER/bind"
+	ready clone 3
+	forget_machines
+}
+
+@test "driver: restored while it is being unbound" {
+	for mode in hypervisor software; do
+		unbinding $mode acpi_remove_notify_handler
+		unbinding $mode vmgenctr_destroy
+		unbinding $mode vmgenctr_destroy misc_deregister
+		unbinding $mode vmgenctr_destroy kfree_sensitive
+	done
+}

@@ -185,3 +185,26 @@ unbinding() {
 		unbinding $mode vmgenctr_destroy kfree_sensitive
 	done
 }
+
+# overtaken NAME: what the program there has found, in the array G
+overtaken() {
+	vm_restore "$1" "$BATS_TEST_TMPDIR/stopped"
+	vm_run "$1" 'until grep -qs random= /run/out; do usleep 10000; done; cat /run/out' > "$BATS_TEST_TMPDIR/$1"
+	values "$BATS_TEST_TMPDIR/$1"
+	is "${G[overtook]}" 1 "the reseed was overtaken in $1"
+	is "${G[generation]}" 3 "generation of $1"
+}
+
+# The key is as good as made when its last hash begins, and not installed yet.
+@test "driver: restored while the CRNG is reseeded, whose new key all clones have then" {
+	local random
+
+	unbound_parent hypervisor bound
+	busy_with parent "overtake > /run/out" random_ioctl crng_reseed \
+		blake2s_final blake2s_update blake2s_final blake2s_update blake2s_final
+	vm_save parent "$BATS_TEST_TMPDIR/stopped"
+	overtaken one
+	random=${G[random]}
+	overtaken two
+	isnt "$random" "${G[random]}" "random numbers"
+}

@@ -8,12 +8,12 @@ load helpers
 
 # What a machine that was never touched by the series has.
 setup_file() {
-	STOCK=$("$BATS_TEST_DIRNAME/../../scripts/build" qemu --stock)
-	export STOCK
+	: "${VMGEN_QEMU_STOCK:=$("$BATS_TEST_DIRNAME/../../scripts/build" qemu --stock)}"
+	export VMGEN_QEMU_STOCK
 }
 
 on_stock() {
-	VMGEN_QEMU=$STOCK "$@"
+	VMGEN_QEMU=$VMGEN_QEMU_STOCK "$@"
 }
 
 # ends_with_message NAME REGEX: QEMU did not take the stream, and said why

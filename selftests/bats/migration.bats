@@ -193,8 +193,8 @@ boot_shared() {
 	done
 	is ${#tokens[@]} 3 "different first tokens"
 
-	vm_save a "$VM_ROOT/child"
-	vm_restore child "$VM_ROOT/child"
+	vm_save a "$VM_ROOT/again"
+	vm_restore child "$VM_ROOT/again"
 	genstat child page read
 	is "${G[page.generation]}" $((GENERATION + 2)) "page of a clone's clone"
 	is "${G[read.generation]}" $((GENERATION + 2)) "read() of a clone's clone"

@@ -16,9 +16,18 @@ on_stock() {
 	VMGEN_QEMU=$VMGEN_QEMU_STOCK "$@"
 }
 
+# QEMU has closed its monitor, and deletes this file when it ends.
+has_ended() {
+	local pid end=$((SECONDS + VM_TIMEOUT))
+
+	while read -r pid 2> /dev/null < "$VM_ROOT/$1/pid" && vm_alive "$pid"; do
+		((SECONDS < end)) || { echo "$1 still runs" >&2; return 1; }
+	done
+}
+
 # ends_with_message NAME REGEX: QEMU did not take the stream, and said why
 ends_with_message() {
-	! vm_alive "$(< "$VM_ROOT/$1/pid")" || { echo "$1 still runs" >&2; return 1; }
+	has_ended "$1" || return
 	grep -E -- "$2" "$VM_ROOT/$1/qemu.log" || { cat "$VM_ROOT/$1/qemu.log" >&2; return 1; }
 }
 
@@ -113,7 +122,7 @@ save_both() {
 load_damaged() {
 	if VM_PAUSED=1 vm_restore "$1" "$VM_ROOT/damaged" 2> /dev/null; then
 		vm_generation "$1"
-	elif ! vm_alive "$(< "$VM_ROOT/$1/pid")"; then
+	elif has_ended "$1"; then
 		echo refused
 	fi
 }

@@ -21,7 +21,7 @@ prepare() {
 }
 
 draw_all() {
-	python_draw "$1" plain && python_draw "$1" guarded
+	python_draw "$1" plain && python_draw "$1" guarded && python_draw "$1" asking
 }
 
 setup_file() {

@@ -6,8 +6,8 @@
 #
 #   python_options DIR      build in DIR, print options for selftests/harness/initramfs
 #   python_start NAME       start the service
-#   python_draw NAME KIND   what its generators of KIND ("plain", "guarded") give,
-#                           "name=value" lines
+#   python_draw NAME KIND   what its generators of KIND ("plain", "guarded", "asking")
+#                           give, "name=value" lines
 
 # The interpreter and whatever it has loaded for the service.
 python_files() {

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/*
+ * The kernel: drivers/virt/vmgenctr.c, and the notification in vmgenid.c.
+ *
+ * Of the CRNG it is assumed what add_vmfork_randomness() promises: when that returns,
+ * what getrandom(2) gives depends on what was mixed in.  crng.pml shows that it does.
+ */
+
+/* The CRNG: the id on which its key depends, which is the last that was mixed in. */
+vmgenctr_id key;
+#ifdef BOOT
+vmgenctr_id pool;
+bool crng_ready = false;
+#else
+#define crng_ready true
+#endif
+
+/* struct vmgenctr, and its pages */
+bool lock = false;
+vmgenctr_id seen;
+byte info_generation;
+bool info_reseeded;
+byte status_generation;
+bool status_reseeded;
+#ifdef SOFTWARE
+byte count = 1;
+byte page = 1;
+#define LIVE_GENERATION page
+#else
+#define LIVE_GENERATION counter_page
+#endif
+
+#ifdef POLLERS
+bool woken[THREADS];	/* who sleeps in poll() */
+#endif
+
+/* What is local to a function is under the lock, too, so one set is enough. */
+vmgenctr_id id;
+byte old;
+bool reseeds;
+bool reseed;
+
+/*
+ * For the properties: what a call must not miss, which is what was restored before it
+ * began or before its last reseed ended; and what it looked at last.
+ */
+byte asked_guid;
+byte asked_generation;
+byte looked;
+
+#define ASK asked_guid = guid; asked_generation = generation
+#define IS_ANSWERED(a) \
+	(a.lo >= asked_guid && a.hi >= asked_guid && (IN_SOFTWARE || a.generation >= asked_generation))
+
+#define MUTEX_LOCK atomic { !lock -> lock = true; ASK }
+
+#define MUTEX_UNLOCK \
+	atomic { \
+		id.lo = 0; id.hi = 0; id.generation = 0; old = 0; \
+		reseeds = false; reseed = false; \
+		asked_guid = 0; asked_generation = 0; looked = 0; \
+		lock = false \
+	}
+
+inline vmgenctr_write_generation()
+{
+	page = id.generation
+}
+
+inline vmgenctr_write_status()
+{
+	status_generation = info_generation;
+	status_reseeded = info_reseeded;
+	ASK;
+	CHECK_READY
+}
+
+inline vmgenctr_live_generation(ret)
+{
+	ret = LIVE_GENERATION
+}
+
+/* In the guest's memory, hence no restore takes it back without taking back all else. */
+inline vmgenctr_count(ret)
+{
+	count++;
+	ret = count
+}
+
+inline vmgenctr_copy_guid()
+{
+	id.lo = guid_page;
+	atomic {
+		id.hi = guid_page;
+		looked = guid;
+		old = info_generation
+	}
+}
+
+inline vmgenctr_crng_ready(ret)
+{
+	ret = crng_ready
+}
+
+/* add_vmfork_randomness() reseeds only if the CRNG is ready. */
+inline vmgenctr_mix()
+{
+#ifdef BOOT
+	d_step {
+		SET(pool, id)
+	};
+	if
+	:: d_step {
+		crng_ready ->
+		SET(key, pool);
+		CHECK_READY
+	}
+	:: else
+	fi
+#else
+	d_step {
+		SET(key, id);
+		CHECK_READY
+	}
+#endif
+}
+
+/* What sleepers in poll() wait for; the uevent is one more of its kind. */
+inline wake_up_interruptible_all()
+{
+#ifdef POLLERS
+	d_step {
+		woken[0] = true;
+		woken[1] = true
+	}
+#else
+	skip
+#endif
+}
+
+/* Outside of early boot, the CRNG is ready. */
+#ifdef BOOT
+#define SAMPLE_READINESS vmgenctr_crng_ready(reseeds);
+#else
+#define SAMPLE_READINESS reseeds = true;
+#endif
+
+/* Nobody else sees what is stored here but the status page. */
+inline vmgenctr_enter()
+{
+#ifndef readiness_sampled_late
+	SAMPLE_READINESS
+#endif
+#ifndef ready_before_reseed
+	vmgenctr_mix();
+#endif
+#ifdef readiness_sampled_late
+	SAMPLE_READINESS
+#endif
+	d_step {
+		SET(seen, id);
+		info_generation = id.generation;
+		info_reseeded = reseeds;
+		vmgenctr_write_status()
+	}
+#ifdef ready_before_reseed
+	;
+	vmgenctr_mix()
+#endif
+}
+
+#define OTHER (id.lo != seen.lo || id.hi != seen.hi)
+
+/* Ends the loop of vmgenctr_catch_up() where the driver returns false. */
+inline vmgenctr_advance()
+{
+	vmgenctr_live_generation(id.generation);
+	vmgenctr_copy_guid();
+#ifdef BOOT
+	vmgenctr_crng_ready(reseed);
+#endif
+	if
+	:: atomic {
+		!OTHER && !(reseed && !info_reseeded) && id.generation == old ->
+		HOLDS(never_ready_ahead, !info_reseeded || SAME(key, id));
+		break
+	}
+	:: else
+	fi;
+#ifdef SOFTWARE
+	if
+	:: atomic {
+		OTHER ->
+		vmgenctr_count(id.generation)
+	}
+	:: else
+	fi;
+	vmgenctr_write_generation();
+#endif
+	vmgenctr_enter();
+	if
+	:: id.generation != old -> wake_up_interruptible_all()
+	:: else
+	fi
+}
+
+inline vmgenctr_catch_up()
+{
+	do
+	:: vmgenctr_advance();
+#ifdef looked_at_once
+		break
+#endif
+	od
+}
+
+inline vmgenctr_update()
+{
+	MUTEX_LOCK;
+	vmgenctr_catch_up();
+	MUTEX_UNLOCK
+}
+
+inline vmgenctr_get_info(ret)
+{
+	MUTEX_LOCK;
+#ifndef read_without_pull_check
+	vmgenctr_catch_up();
+#endif
+	atomic {
+		ret = info_generation;
+		vouched = info_reseeded;
+		checked = looked;
+		HOLDS(never_ready_ahead, !info_reseeded || IS_ANSWERED(key));
+		MUTEX_UNLOCK
+	}
+}
+
+inline vmgenctr_read_iter(ret)
+{
+	vmgenctr_get_info(ret)
+}
+
+#ifndef no_notification
+/* Late by nature, and never lost: the event stays pending until it is handled. */
+proctype vmgenid_acpi_handler()
+{
+end:	do
+	:: gpe ->
+#ifndef event_cleared_late
+		gpe = false;
+#endif
+		vmgenctr_update();
+#ifdef event_cleared_late
+		gpe = false
+#endif
+	od
+}
+#endif

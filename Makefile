@@ -17,7 +17,7 @@ demo: ## restore eight clones from one snapshot and watch them diverge
 	@scripts/setup run
 	@scripts/demo
 
-test: ## build everything, run all tests on all kernels
+test: ## build everything, test on all kernels
 	@scripts/setup test
 	@scripts/test
 
@@ -28,6 +28,10 @@ check: ## what needs no kernel and no QEMU: scripts, headers, library, patches
 test-debug: ## the driver's tests under KASAN, lockdep and kmemleak
 	@scripts/setup test
 	@scripts/test debug restores
+
+test-long: ## what else there is to test: migrations, streams, boot, lineages, clones
+	@scripts/setup test
+	@scripts/test long endurance proof facts bases
 
 endurance: ## 10,000 restores of one lineage, continued if interrupted (COUNT=, MINUTES=)
 	@scripts/setup test
@@ -67,4 +71,4 @@ clean: ## delete what was built in the checkout
 clean-cache: ## delete the sources and builds in the cache
 	@scripts/build --clean
 
-.PHONY: help demo test check test-debug endurance patches-check proof shell bench experiments fuzz install clean clean-cache
+.PHONY: help demo test check test-debug test-long endurance patches-check proof shell bench experiments fuzz install clean clean-cache

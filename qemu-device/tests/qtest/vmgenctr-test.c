@@ -15,7 +15,7 @@
 #define COUNTER_ADDR    0xfeffa000
 #define COUNTER_SIZE    4096
 
-/* In the stream: 5, length, name, 32 bits of version, generation, GUID, check */
+/* In the stream: 5, length, name, version (32 bits), generation, GUID, check */
 #define SUBSECTION              "\x05\x0fvmgenid/counter"
 #define SUBSECTION_VERSION      (sizeof(SUBSECTION) - 1)
 #define SUBSECTION_GENERATION   (SUBSECTION_VERSION + 4)
@@ -961,7 +961,7 @@ static void test_flipped(const void *name)
     unlink(path);
 }
 
-/* A section begins with 4, and 0 is the end of all: what follows would be lost */
+/* A section begins with 4; 0 is the end of all: what follows would be lost */
 static void test_flipped_end(void)
 {
     size_t size, i;

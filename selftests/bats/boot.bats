@@ -1,6 +1,5 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
-# bats file_tags=long
 #
 # Restored during boot: the guest is stopped at the first instruction of functions that
 # its kernel calls on the way up, saved at each, and has to come up in a clone as if it

@@ -1,6 +1,5 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
-# bats file_tags=long
 #
 # Restored while the driver is at work.  The guest is stopped at the first instruction of
 # a function that the driver calls, saved, and restored in two clones, which have to end

@@ -1,6 +1,5 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
-# bats file_tags=long
 #
 # Some rounds of the endurance test (harness/run-endurance), and that it can be interrupted.
 

@@ -1,6 +1,5 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
-# bats file_tags=long
 # shellcheck disable=SC2030,SC2031 # each test has variables of its own
 #
 # All ways in which a machine can move or be copied, with a guest under load: the same

@@ -1,6 +1,5 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
-# bats file_tags=long
 #
 # Streams from a QEMU without our series and to one, and streams that are damaged: the
 # load fails with a message, or the guest sees a restore.  Never an old generation.

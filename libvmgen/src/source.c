@@ -75,6 +75,9 @@ static void source_discard(struct source *s)
  */
 static bool source_publish(struct source *old, struct source *new)
 {
+	/* Once published, it may be replaced, and closed, before we are done here. */
+	int fd = new->fd;
+
 	new->prev = old;
 	if (!__atomic_compare_exchange_n(&current, &old, new, false,
 					 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
@@ -84,8 +87,8 @@ static bool source_publish(struct source *old, struct source *new)
 	if (!old)
 		return true;
 	vmgen_record_retire(old);
-	source_disown(old, new->fd);
-	source_disown(old->prev, new->fd);
+	source_disown(old, fd);
+	source_disown(old->prev, fd);
 	if (old->prev)
 		source_close(old->prev);
 	return true;

@@ -60,12 +60,6 @@ static const char *await_packet(struct gdb *g)
 	return g->reply;
 }
 
-static void expect_ok(struct gdb *g, const char *what)
-{
-	if (strcmp(await_packet(g), "OK"))
-		die("the gdb stub refuses %s: %s", what, g->reply);
-}
-
 /* A little-endian number in hexadecimal bytes. */
 static uint64_t parse_bytes(const char *hex)
 {
@@ -99,28 +93,32 @@ uint64_t gdb_read_word(struct gdb *g, uint64_t address)
 	return parse_bytes(g->reply);
 }
 
+/* Z sets and z clears; 0 is a breakpoint, 3 stops at loads. */
+static void change_point(struct gdb *g, const char *how, uint64_t address, int size)
+{
+	send_packet(g, "%s,%" PRIx64 ",%d", how, address, size);
+	if (strcmp(await_packet(g), "OK"))
+		die("the gdb stub refuses %s at %" PRIx64 ": %s", how, address, g->reply);
+}
+
 void gdb_break_at(struct gdb *g, uint64_t address)
 {
-	send_packet(g, "Z0,%" PRIx64 ",1", address);
-	expect_ok(g, "a breakpoint");
+	change_point(g, "Z0", address, 1);
 }
 
 void gdb_no_break_at(struct gdb *g, uint64_t address)
 {
-	send_packet(g, "z0,%" PRIx64 ",1", address);
-	expect_ok(g, "to remove a breakpoint");
+	change_point(g, "z0", address, 1);
 }
 
 void gdb_watch_loads(struct gdb *g, uint64_t address)
 {
-	send_packet(g, "Z3,%" PRIx64 ",8", address);
-	expect_ok(g, "a watchpoint");
+	change_point(g, "Z3", address, 8);
 }
 
 void gdb_no_watch(struct gdb *g, uint64_t address)
 {
-	send_packet(g, "z3,%" PRIx64 ",8", address);
-	expect_ok(g, "to remove a watchpoint");
+	change_point(g, "z3", address, 8);
 }
 
 bool gdb_step(struct gdb *g)

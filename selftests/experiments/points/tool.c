@@ -11,14 +11,19 @@
 
 #include "tool.h"
 
+static void print_line(const char *kind, const char *format, va_list args)
+{
+	fprintf(stderr, "snapshot-points: %s", kind);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+}
+
 void say(const char *format, ...)
 {
 	va_list args;
 
 	va_start(args, format);
-	fprintf(stderr, "snapshot-points: ");
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
+	print_line("", format, args);
 	va_end(args);
 }
 
@@ -27,9 +32,7 @@ void die(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	fprintf(stderr, "snapshot-points: error: ");
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
+	print_line("error: ", format, args);
 	va_end(args);
 	exit(1);
 }

@@ -105,3 +105,45 @@ CONFIG_INOTIFY_USER=y
 
 # Crafted ACPI tables from the initramfs
 CONFIG_ACPI_TABLE_UPGRADE=y
+
+# What comes by default, is nothing to us, and takes a fifth of the time of a build.
+# Devices that the guest does not have:
+# CONFIG_VT is not set
+# CONFIG_INPUT is not set
+# CONFIG_SERIO is not set
+# CONFIG_HID_SUPPORT is not set
+# CONFIG_INTEL_MEI is not set
+# CONFIG_SERIAL_8250_PCI is not set
+# CONFIG_SERIAL_8250_EXAR is not set
+# CONFIG_SERIAL_8250_LPSS is not set
+# CONFIG_SERIAL_8250_MOXA_PCIE is not set
+# CONFIG_SERIAL_8250_MID is not set
+# CONFIG_SERIAL_8250_PERICOM is not set
+# CONFIG_PTP_1588_CLOCK_KVM is not set
+# CONFIG_VGA_ARB is not set
+# CONFIG_PCIEASPM is not set
+# CONFIG_PCI_QUIRKS is not set
+# CONFIG_PERF_EVENTS_INTEL_UNCORE is not set
+# CONFIG_PERF_EVENTS_INTEL_RAPL is not set
+# CONFIG_PERF_EVENTS_INTEL_CSTATE is not set
+# CONFIG_ETHTOOL_NETLINK is not set
+# Power and heat, of which it has none:
+# CONFIG_SCHED_MC_PRIO is not set
+# CONFIG_CPU_FREQ is not set
+# CONFIG_CPU_IDLE is not set
+# CONFIG_THERMAL is not set
+# CONFIG_POWER_SUPPLY is not set
+# CONFIG_ACPI_AC is not set
+# CONFIG_ACPI_BATTERY is not set
+# CONFIG_ACPI_EC is not set
+# CONFIG_ACPI_FAN is not set
+# CONFIG_ACPI_PROCESSOR is not set
+# CONFIG_ACPI_PCC is not set
+# CONFIG_ACPI_DEBUG is not set
+# Compression: the initramfs is a gzip.
+# CONFIG_RD_BZIP2 is not set
+# CONFIG_RD_LZMA is not set
+# CONFIG_RD_XZ is not set
+# CONFIG_RD_LZO is not set
+# CONFIG_RD_LZ4 is not set
+# CONFIG_RD_ZSTD is not set

@@ -30,6 +30,38 @@ with_disk() {
 	done
 }
 
+# snapshot_job NAME save|load TAG: as management does it, by a job of QMP
+snapshot_job() {
+	local said
+
+	said=$(vm_qmp "$1" "{\"execute\":\"snapshot-$2\",\"arguments\":{\"job-id\":\"job\",\"tag\":\"$3\",\"vmstate\":\"disk\",\"devices\":[\"disk\"]}}" \
+		'event:JOB_STATUS_CHANGE:"concluded"' '{"execute":"query-jobs"}' \
+		'{"execute":"job-dismiss","arguments":{"id":"job"}}') || return
+	[[ $said != *'"error"'* ]] || { echo "snapshot-$2: $said" >&2; return 1; }
+}
+
+# Only one QEMU chooses the GUID here, so it is the load itself that makes a new machine.
+@test "G2: a snapshot that a job loads gives a new generation and a new machine each time" {
+	local last=2 load
+
+	vm_disk "$BATS_TEST_TMPDIR/state.qcow2"
+	VM_GUID=auto vm_restore vm "$FIXTURE/hypervisor" -blockdev \
+		"driver=qcow2,node-name=disk,file.driver=file,file.filename=$BATS_TEST_TMPDIR/state.qcow2"
+	snapshot_job vm save tag
+	genstat vm read
+	is "${G[read.generation]}" "$last" "generation after saving"
+	local -A seen=(["${G[read.instance]}"]=1)
+	for load in 1 2 3; do
+		snapshot_job vm load tag
+		genstat vm page read
+		at_least "${G[page.generation]}" $((last + 1)) "page after load $load"
+		is "${G[read.generation]}" "${G[page.generation]}" "read()"
+		isnt "${seen[${G[read.instance]}]:-0}" 1 "seen this instance id before"
+		seen[${G[read.instance]}]=1
+		last=${G[page.generation]}
+	done
+}
+
 # The snapshot knows an older generation than the process does.
 @test "G2: loading an old snapshot does not take the generation back" {
 	with_disk

@@ -29,9 +29,9 @@ test-debug: ## the driver's tests under KASAN, lockdep and kmemleak
 	@scripts/setup test
 	@scripts/test debug restores
 
-test-long: ## what else there is to test: migrations, streams, boot, lineages, clones
+test-long: ## what else there is to test: migrations, streams, boot, facts, newest QEMU
 	@scripts/setup test
-	@scripts/test long endurance proof facts bases
+	@scripts/test long facts bases
 
 endurance: ## 10,000 restores of one lineage, continued if interrupted (COUNT=, MINUTES=)
 	@scripts/setup test

@@ -4,7 +4,8 @@
 # What the witness in a guest (guest/witness.c) tells the host.  To be sourced after
 # vm.bash.  Listen before the guest runs: what it says to nobody is lost.
 
-declare -A WITNESS_TO=() WITNESS_FROM=()
+# Global also for bats, which sources in a function.
+declare -gA WITNESS_TO=() WITNESS_FROM=()
 
 witness_start() {
 	vm_run "$1" 'witness > /dev/console 2>&1 < /dev/null &'

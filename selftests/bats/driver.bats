@@ -182,7 +182,7 @@ unbinding() {
 		unbinding $mode acpi_remove_notify_handler
 		unbinding $mode vmgenctr_destroy
 		unbinding $mode vmgenctr_destroy misc_deregister
-		unbinding $mode vmgenctr_destroy kfree_sensitive
+		unbinding $mode vmgenctr_destroy misc_deregister kobject_uevent_env
 	done
 }
 

@@ -628,6 +628,14 @@ static void check_committed(const struct section *s)
 		CHECK(try(s, k, RESTORE_AND_COMMIT).value == NEWER);
 }
 
+/* Not with 32 bits: then there is nothing to step through. */
+static bool can_commit(void)
+{
+	vmgen_slot s = VMGEN_SLOT_INIT;
+
+	return vmgen_commit(NULL, (uintptr_t)guard.epoch, &s, 1) != -EOPNOTSUPP;
+}
+
 /* Any argument: only what is inline, which differs between builds. */
 int main(int argc, char **argv)
 {
@@ -646,7 +654,8 @@ int main(int argc, char **argv)
 	check_late(&(struct section){ .name = "stored late", .run = stored_late, .tail = true });
 	report(&(struct section){ .name = "unfenced", .run = unfenced, .tail = true });
 	check_guarded(&(struct section){ .name = "guarded", .run = guarded });
-	check_committed(&(struct section){ .name = "committed", .run = committed });
+	if (can_commit())
+		check_committed(&(struct section){ .name = "committed", .run = committed });
 	if (argc > 1)
 		return 0;
 	check_guarded(&(struct section){ .name = "from stale", .run = guarded, .stale = true });

@@ -9,7 +9,8 @@ load helpers
 
 setup_file() {
 	VMGEN_INITRAMFS=$("$BATS_TEST_DIRNAME/../harness/initramfs" --libvmgen-tests)
-	export VMGEN_INITRAMFS
+	# The kernel unpacks all these programs into memory.
+	export VMGEN_INITRAMFS VM_MEMORY=256
 }
 
 # all_pass MODE [FOLDER]

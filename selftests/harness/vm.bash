@@ -525,7 +525,7 @@ vm_generation() {
 
 # Complaints as the kernel words them, at the beginning of a message: the banners
 # of the debugging facilities, and CPU bugs that are only mentioned, do not match.
-VM_COMPLAINTS='^(\[[^]]*\] *)*(WARNING: |BUG: |INFO: |Oops|UBSAN: |Kernel panic|general protection|stack segment|divide error|kernel BUG|------------\[ cut here|refcount_t: |kmemleak: [0-9]+ new suspected|rcu: INFO: |Call Trace|init: |agent: )|KASAN: |KCSAN: |possible (recursive|circular)|\[ BUG: '
+VM_COMPLAINTS='^(\[[^]]*\] *)*(WARNING: |BUG: |INFO: |Oops|UBSAN: |Kernel panic|general protection|stack segment|divide error|kernel BUG|------------\[ cut here|refcount_t: |kmemleak: [0-9]+ new suspected|rcu: INFO: |Call Trace|Initramfs unpacking failed|init: |agent: )|KASAN: |KCSAN: |possible (recursive|circular)|\[ BUG: '
 
 vm_check_log() {
 	local name=$1 complaints

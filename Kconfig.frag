@@ -100,7 +100,8 @@ CONFIG_KUNIT=y
 # Its neighbour: vmclock comes by default where there is one (Linux 6.13)
 CONFIG_PTP_1588_CLOCK=y
 
-# systemd-udevd
+# systemd-udevd, and a misc device that its rules must leave alone
+CONFIG_HPET=y
 CONFIG_CGROUPS=y
 CONFIG_FHANDLE=y
 CONFIG_INOTIFY_USER=y
@@ -121,7 +122,6 @@ CONFIG_ACPI_TABLE_UPGRADE=y
 # CONFIG_SERIAL_8250_MOXA_PCIE is not set
 # CONFIG_SERIAL_8250_MID is not set
 # CONFIG_SERIAL_8250_PERICOM is not set
-# CONFIG_PTP_1588_CLOCK_KVM is not set
 # CONFIG_VGA_ARB is not set
 # CONFIG_PCIEASPM is not set
 # CONFIG_PCI_QUIRKS is not set

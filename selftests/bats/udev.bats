@@ -68,7 +68,7 @@ complaints() {
 @test "udev: everyone may read the counters, and nothing else changes" {
 	boot vm hypervisor
 	is "$(mode vm /dev/vmgenctr)" 444 "mode of vmgenctr"
-	is "$(mode vm /dev/cpu_dma_latency)" 600 "mode of another misc device"
+	is "$(mode vm /dev/hpet)" 600 "mode of another misc device"
 	vm_run vm 'echo user:x:1000:1000::/:/bin/sh > /etc/passwd; chmod 0400 /dev/vmgenctr'
 	run vm_run vm 'su user -c "vmgen doctor"'
 	# What the doctor says to do helps.

@@ -40,6 +40,13 @@ at_least() {
 	(($1 >= $2)) || { echo "$3: got '$1', want at least $2" >&2; return 1; }
 }
 
+# For a guest without /dev/vmclock0.  Since Linux 6.13, that is no reason to skip a test.
+skip_vmclock() {
+	grep -qsE '^# Linux/[^ ]+ 6\.([0-9]|1[0-2])\.' "$VMGEN_KERNEL/config" ||
+		{ echo "there is no /dev/vmclock0, although this kernel has a driver" >&2; return 1; }
+	skip "this kernel has no driver for vmclock (Linux 6.13)"
+}
+
 # lines_matching REGEX TEXT: how many
 lines_matching() {
 	grep -cE "$1" <<< "$2" || :

@@ -29,7 +29,7 @@ save_clock() {
 }
 
 clock() {
-	[[ -e $BATS_FILE_TMPDIR/clock ]] || skip "this kernel has no driver for vmclock (Linux 6.13)"
+	[[ -e $BATS_FILE_TMPDIR/clock ]] || skip_vmclock
 	vm_restore "$1" "$BATS_FILE_TMPDIR/clock"
 }
 
@@ -108,7 +108,7 @@ disruption_marker() {
 }
 
 @test "vmclock: a clock without the counter is none" {
-	[[ -e $BATS_FILE_TMPDIR/clock ]] || skip "this kernel has no driver for vmclock (Linux 6.13)"
+	[[ -e $BATS_FILE_TMPDIR/clock ]] || skip_vmclock
 	vm_boot vm hypervisor -device vmclock,vm-generation-counter=off
 	vm_run vm 'test -c /dev/vmclock0 && rm /dev/vmgenctr'
 	now vm

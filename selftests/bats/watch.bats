@@ -171,8 +171,7 @@ told_in_clone() {
 # This device notifies of a migration, too, and watches are readable for nothing.
 @test "watch: on /dev/vmclock0, a restore and nothing else is told, once" {
 	vm_boot parent hypervisor -device vmclock
-	vm_run parent 'test -c /dev/vmclock0' ||
-		skip "this kernel has no driver for vmclock (Linux 6.13)"
+	vm_run parent 'test -c /dev/vmclock0' || skip_vmclock
 	vm_run parent 'genstat read > /dev/null && rm /dev/vmgenctr'
 	start parent vmclock watchspan
 	vm_save parent "$BATS_TEST_TMPDIR/vmclock"

@@ -109,7 +109,7 @@ CONFIG_INOTIFY_USER=y
 # Crafted ACPI tables from the initramfs
 CONFIG_ACPI_TABLE_UPGRADE=y
 
-# What comes by default, is nothing to us, and takes a fifth of the time of a build.
+# What comes by default, is nothing to us, and takes time to build.
 # Devices that the guest does not have:
 # CONFIG_VT is not set
 # CONFIG_INPUT is not set

@@ -40,7 +40,7 @@ snapshot_job() {
 	[[ $said != *'"error"'* ]] || { echo "snapshot-$2: $said" >&2; return 1; }
 }
 
-# Only one QEMU chooses the GUID here, so it is the load itself that makes a new machine.
+# With guid=auto, since a load in place must choose a new GUID by itself.
 @test "G2: a snapshot that a job loads gives a new generation and a new machine each time" {
 	local last=2 load
 

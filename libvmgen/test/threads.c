@@ -82,24 +82,46 @@ static void *racer(void *arg)
 	return NULL;
 }
 
+/* All replace the source at once: each was replaced, and closed, by others meanwhile. */
+static void *installer(void *arg)
+{
+	struct vmgen_info info;
+	int i, r;
+
+	(void)arg;
+	pthread_barrier_wait(&barrier);
+	for (i = 0; i < ROUNDS; i++) {
+		CHECK(vmgen_test_install(fd) == 0);
+		r = vmgen_sync(&info);
+		CHECK(r == 0 || r == -EIO);
+	}
+	return NULL;
+}
+
+static void in_all_threads(void *(*start)(void *), void *of_the_first)
+{
+	pthread_t threads[THREADS];
+	int i;
+
+	for (i = 0; i < THREADS; i++)
+		CHECK(!pthread_create(&threads[i], NULL, start, i == 0 ? of_the_first : NULL));
+	for (i = 0; i < THREADS; i++)
+		CHECK(!pthread_join(threads[i], NULL));
+}
+
 int main(void)
 {
-	pthread_t threads[THREADS], bump;
-	intptr_t i;
+	pthread_t bump;
 
 	fd = counter(0);
 	CHECK(pthread_barrier_init(&barrier, NULL, THREADS) == 0);
-	for (i = 0; i < THREADS; i++)
-		CHECK(!pthread_create(&threads[i], NULL, worker, (void *)(i == 0 ? &fd : NULL)));
-	for (i = 0; i < THREADS; i++)
-		CHECK(!pthread_join(threads[i], NULL));
+	in_all_threads(worker, &fd);
 
 	CHECK(!pthread_create(&bump, NULL, bumper, NULL));
-	for (i = 0; i < THREADS; i++)
-		CHECK(!pthread_create(&threads[i], NULL, racer, NULL));
-	for (i = 0; i < THREADS; i++)
-		CHECK(!pthread_join(threads[i], NULL));
+	in_all_threads(racer, NULL);
 	__atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
 	CHECK(!pthread_join(bump, NULL));
+
+	in_all_threads(installer, NULL);
 	return 0;
 }

@@ -12,12 +12,12 @@ base_dir() {
 }
 
 # One record per line, comments and blank lines gone.
-table() {
+base_table() {
 	sed -e 's/#.*//' -e 's/[[:space:]]*$//' -e '/^$/d' "$1"
 }
 
 base_names() {
-	table "$(base_dir "$1")/base" | awk '{ print $1 }'
+	base_table "$(base_dir "$1")/base" | awk '{ print $1 }'
 }
 
 base_default() {
@@ -35,7 +35,7 @@ base_read() {
 	dir=$(base_dir "$1")
 	while read -r BASE_NAME BASE_PACKAGE BASE_VERSION BASE_SUITE; do
 		[[ $BASE_NAME != "$2" ]] || return 0
-	done < <(table "$dir/base")
+	done < <(base_table "$dir/base")
 	usage_error "there is no $1 base '$2'; known: $(base_names "$1" | paste -sd' ')"
 }
 

@@ -97,7 +97,7 @@ check_same_bytes() {
 	mkdir "$new"
 	series_format "$REPO" "$1" "$new"
 	diff -r --brief --exclude=cover-letter --exclude='prelude-*' -- "$new" "$2" || :
-	diff -- <(table "$2/series") "$new/series" >/dev/null || echo "series lists other patches"
+	diff -- <(base_table "$2/series") "$new/series" >/dev/null || echo "series lists other patches"
 }
 
 # --- checkpatch ------------------------------------------------------------------
@@ -146,7 +146,7 @@ check_static() {
 	local repo=$SCRATCH/static-$KIND patches includes path
 	patches=$(base_dir "$KIND")/patches
 	tap_check "$KIND: series names every patch once" \
-		diff <(table "$patches/series") <(cd "$patches" && ls -- *.patch)
+		diff <(base_table "$patches/series") <(cd "$patches" && ls -- *.patch)
 	readarray -t includes < <(series_map "$KIND" | awk '{ print "--include=" $2 }')
 	mkdir -p "$repo"
 	series_git -C "$repo" init -q

@@ -25,7 +25,7 @@ series_folders() {
 }
 
 series_list() {
-	table "$1/series" | sed "s|^|$1/|"
+	base_table "$1/series" | sed "s|^|$1/|"
 }
 
 # The patches for a base, in order.
@@ -87,7 +87,7 @@ series_format() {
 series_map() {
 	local map
 	map=$(base_dir "$1")/files.map
-	[[ ! -e $map ]] || table "$map"
+	[[ ! -e $map ]] || base_table "$map"
 }
 
 # series_mutate REPO PATCH: a deliberately broken variant on top.

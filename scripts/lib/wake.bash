@@ -28,11 +28,13 @@ wake_build() {
 }
 
 # wake_said NAME REGEX: wait until its console has it, and print the line.  Nothing is
-# asked of the guest, whose processors have better things to do.
+# asked of the guest, whose processors have better things to do.  A line that has no end
+# yet may be half of one.
 wake_said() {
 	local console=$VM_ROOT/$1/console.log end=$((SECONDS + VM_TIMEOUT))
 
-	until tr -d '\r' < "$console" | grep -m 1 -E "$2"; do
+	until awk -v regex="$2" 'sub(/\r$/, "") && $0 ~ regex { print; found = 1; exit }
+			END { exit !found }' "$console"; do
 		((SECONDS < end)) || { vm_error "$1" "did not say $2"; return 1; }
 		read -r -t 0.1 <> <(:) || :
 	done

@@ -28,6 +28,9 @@ CONFIG_KALLSYMS=y
 CONFIG_MAGIC_SYSRQ=y
 CONFIG_UNWINDER_ORC=y
 
+# Under emulation the ticks of 64 idle clones keep two processors busy
+CONFIG_NO_HZ_IDLE=y
+
 # Two serial ports: the console and the command channel
 CONFIG_TTY=y
 CONFIG_SERIAL_8250=y

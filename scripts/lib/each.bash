@@ -70,7 +70,7 @@ each_touches() {
 # --- the kernel ------------------------------------------------------------------
 
 each_open_kernel() {
-	EACH_OUT=("$WORK/build-tiny" "$WORK/build-each")
+	EACH_OUT=("$WORK"/build-{tiny,each-y,each-m,each-n})
 	for OUT in "${EACH_OUT[@]}"; do
 		work_open_build "$OUT"
 	done
@@ -78,8 +78,8 @@ each_open_kernel() {
 
 # What W=1 and sparse say before the series.
 each_known_kernel() {
-	OUT=${EACH_OUT[1]} EACH_VALUE=n
-	step_try "W=1 and sparse: $1 before the series" each_kernel_objects
+	OUT=$WORK/build-each-n
+	step_try "W=1 and sparse: $1 before the series" each_kernel_objects n
 	each_warnings
 }
 
@@ -87,11 +87,12 @@ each_known_kernel() {
 # W=1 and sparse look at the folders of the touched files only: a kernel that is built
 # with W=1 throughout takes minutes, and says much about others.
 each_kernel() {
+	local value
 	if ! each_touches '\.[chS]$|Kconfig|Makefile'; then
 		tap_ok "$1: touches nothing that is compiled"
 		return
 	fi
-	OUT=${EACH_OUT[0]}
+	OUT=$WORK/build-tiny
 	if each_touches '^tools/testing/selftests/'; then
 		step_try "building selftests: $1" kernel_selftests "$SCRATCH/kselftest"
 		each_report "$1: the selftests build"
@@ -99,31 +100,23 @@ each_kernel() {
 	each_touches '^(drivers|include|lib|arch|kernel)/' || return 0
 	step_try "linking: $1" each_kernel_link
 	each_report "$1: the kernel links"
-	OUT=${EACH_OUT[1]}
-	for EACH_VALUE in y m n; do
-		step_try "W=1 and sparse, $EACH_VALUE: $1" each_kernel_objects
-		each_report "$1: W=1 and sparse are silent ($EACH_VALUE)"
+	for value in y m n; do
+		OUT=$WORK/build-each-$value
+		step_try "W=1 and sparse, $value: $1" each_kernel_objects "$value"
+		each_report "$1: W=1 and sparse are silent ($value)"
 	done
 }
 
-each_kernel_configure() {
-	mkdir -p "$OUT"
-	rm -f "$OUT/vmgen-configured"
-	kernel_make KCONFIG_CONFIG=.config.new tinyconfig
-	cat "$VMGEN_ROOT/Kconfig.frag" - >>"$OUT/.config.new"
-	kernel_make KCONFIG_CONFIG=.config.new olddefconfig
-	cmp -s "$OUT/.config.new" "$OUT/.config" || mv -- "$OUT/.config.new" "$OUT/.config"
-}
-
 each_kernel_link() {
-	each_kernel_configure <"$VMGEN_ROOT/selftests/vmgenctr/config"
+	kernel_merge "$VMGEN_ROOT/Kconfig.frag" "$VMGEN_ROOT/selftests/vmgenctr/config"
 	kernel_make vmlinux
 }
 
 # The folders are built as the configuration has it, so that what is absent stays so.
 each_kernel_objects() {
 	local objects folders
-	each_kernel_configure <<<"$(each_kernel_value "$EACH_VALUE")"
+	each_kernel_value "$1" >"$SCRATCH/$1.config"
+	kernel_merge "$VMGEN_ROOT/Kconfig.frag" "$SCRATCH/$1.config"
 	readarray -t objects < <(each_touched '^(drivers|lib|kernel|arch)/.*\.c$' | sed 's/\.c$/.o/')
 	[[ ${#objects[@]} -gt 0 ]] || return 0
 	readarray -t folders < <(dirname -- "${objects[@]}" | sort -u)

@@ -25,9 +25,15 @@ kernel_make() {
 		make -C "$SRC" O="$OUT" ARCH=x86_64 -j"$(nproc)" "$@"
 }
 
-# kernel_configure FRAGMENT...: tinyconfig plus the fragments, unless that is what is
-# there.  An unchanged result keeps its file, so that nothing is rebuilt.
+# kernel_configure FRAGMENT...: tinyconfig plus the fragments, all of which must be kept
 kernel_configure() {
+	kernel_merge "$@"
+	kernel_check_config "$OUT/.config" "$@"
+}
+
+# kernel_merge FRAGMENT...: tinyconfig plus what the tree knows of the fragments, unless
+# that is what is there.  An unchanged result keeps its file, so that nothing is rebuilt.
+kernel_merge() {
 	local stamp
 	stamp=$(store_key "$@" "$("${CC:-gcc}" --version | head -n 1)")
 	! kernel_is_configured "$stamp" || return 0
@@ -36,7 +42,6 @@ kernel_configure() {
 	kernel_make KCONFIG_CONFIG=.config.new tinyconfig
 	cat -- "$@" >>"$OUT/.config.new"
 	kernel_make KCONFIG_CONFIG=.config.new olddefconfig
-	kernel_check_config "$OUT/.config.new" "$@"
 	cmp -s "$OUT/.config.new" "$OUT/.config" || mv -- "$OUT/.config.new" "$OUT/.config"
 	kernel_make olddefconfig
 	echo "$stamp" >"$OUT/vmgen-configured"

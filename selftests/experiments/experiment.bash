@@ -154,6 +154,7 @@ experiment_plot() {
 			set grid lc rgb "#dddddd"
 			set border 3
 			set tics nomirror
+			set key below
 		END
 		cat
 	} | gnuplot &&

@@ -335,6 +335,17 @@ vm_hmp() {
 	printf '%s' "$out"
 }
 
+# vm_link_port NAME: to what a guest that is paused will write to the port of its number;
+# what it says to nobody is lost
+vm_link_port() {
+	local socket=$VM_ROOT/$1/port.sock end=$((SECONDS + VM_TIMEOUT))
+
+	vm_link "$socket"
+	while [[ $(vm_qmp "$1" '{"execute":"query-chardev"}') == *"disconnected:unix:$socket"* ]]; do
+		((SECONDS < end)) || { vm_unlink; vm_error "$1" "nobody listens at $socket"; return 1; }
+	done
+}
+
 # --- Snapshots ----------------------------------------------------------------
 
 vm_capabilities() {

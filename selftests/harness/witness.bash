@@ -14,7 +14,7 @@ witness_start() {
 witness_listen() {
 	local VM_TO VM_FROM
 
-	vm_link "$VM_ROOT/$1/port.sock"
+	vm_link_port "$1" || return
 	WITNESS_TO[$1]=$VM_TO WITNESS_FROM[$1]=$VM_FROM
 }
 

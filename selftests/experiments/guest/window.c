@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
  * window plain|changed|sync COUNT: calls getrandom() without pause, on the last CPU,
- * prints "drawing", and when it runs in another VM, its first COUNT draws there:
+ * prints "drawing", and when it runs in another VM, writes its first COUNT draws there
+ * to the port of the VM's number:
  *
- *	NANOSECONDS BYTES ASKED
+ *	MICROSECONDS BYTES
+ *	...
+ *	end ASKED
  *
  * The time is that of the end of the draw, counted from the beginning of the first
  * one.  What it does before each draw:
@@ -12,7 +15,7 @@
  *   changed	vmgen_changed(), which looks at the mapped page
  *   sync	vmgen_sync(), which asks the kernel
  *
- * ASKED is what the library said about a counter: 0, or a negative errno value.
+ * ASKED is what the library said last about a counter: 0, or a negative errno value.
  */
 #define _GNU_SOURCE
 #include <sched.h>
@@ -24,13 +27,13 @@
 
 #include "guest.h"
 
-#define DRAWS_MAX	8192
+#define DRAWS_MAX	65536
 
 struct draw {
 	unsigned int vm;
 	int asked;
 	int64_t begin, end;
-	uint64_t bytes;
+	uint32_t bytes;
 };
 
 static vmgen_guard guard = VMGEN_GUARD_INIT;
@@ -99,6 +102,19 @@ static void run_on_last_cpu(void)
 		die("sched_setaffinity");
 }
 
+static void tell(const struct draw *draws, int count)
+{
+	char line[64];
+
+	for (int i = 0; i < count; i++) {
+		sprintf(line, "%lld %08x\n", (long long)(draws[i].end - draws[0].begin) / 1000,
+			draws[i].bytes);
+		vm_tell(line);
+	}
+	sprintf(line, "end %d\n", draws[count - 1].asked);
+	vm_tell(line);
+}
+
 int main(int argc, char **argv)
 {
 	static struct draw draws[DRAWS_MAX];
@@ -121,8 +137,6 @@ int main(int argc, char **argv)
 	while (draws[0].vm == parent);
 	for (int i = 1; i < count; i++)
 		draw(draws + i, way);
-	for (int i = 0; i < count; i++)
-		printf("%lld %016llx %d\n", (long long)(draws[i].end - draws[0].begin),
-		       (unsigned long long)draws[i].bytes, draws[i].asked);
+	tell(draws, count);
 	return 0;
 }

@@ -136,12 +136,6 @@ static void look(void)
 		seen[GUARD].changes++;
 }
 
-static void tell(const char *line)
-{
-	while (*line)
-		outb(*line++, VM_NUMBER_PORT);
-}
-
 static void hex(char *to, const volatile unsigned char *bytes, size_t size)
 {
 	while (size--)
@@ -168,8 +162,8 @@ static void report(void)
 	for (int i = 0; i < len; i++)
 		sum += line[i];
 	sprintf(line + len, " %u\n", sum);
-	tell("\n@");
-	tell(line);
+	vm_tell("\n@");
+	vm_tell(line);
 }
 
 static void await_change(void)

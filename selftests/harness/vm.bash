@@ -338,12 +338,15 @@ vm_hmp() {
 # vm_link_port NAME: to what a guest that is paused will write to the port of its number;
 # what it says to nobody is lost
 vm_link_port() {
-	local socket=$VM_ROOT/$1/port.sock end=$((SECONDS + VM_TIMEOUT))
+	local socket=$VM_ROOT/$1/port.sock end=$((SECONDS + VM_TIMEOUT)) chardevs
 
 	vm_link "$socket"
-	while [[ $(vm_qmp "$1" '{"execute":"query-chardev"}') == *"disconnected:unix:$socket"* ]]; do
-		((SECONDS < end)) || { vm_unlink; vm_error "$1" "nobody listens at $socket"; return 1; }
+	while chardevs=$(vm_qmp "$1" '{"execute":"query-chardev"}') && ((SECONDS < end)); do
+		[[ $chardevs == *"disconnected:unix:$socket"* ]] || return 0
 	done
+	vm_unlink
+	vm_error "$1" "nobody listens at $socket"
+	return 1
 }
 
 # --- Snapshots ----------------------------------------------------------------

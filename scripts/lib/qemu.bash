@@ -5,7 +5,7 @@
 
 # Raise it when this file makes something else out of the same input.
 # shellcheck disable=SC2034 # used elsewhere
-QEMU_BUILD_VERSION=2
+QEMU_BUILD_VERSION=3
 
 # Only what a headless guest needs.  The firmware is that of Debian's packages,
 # because Debian's source comes without it.
@@ -13,6 +13,8 @@ QEMU_OPTIONS=(
 	--target-list=x86_64-softmmu
 	--python=/usr/bin/python3
 	--without-default-features
+	--without-default-devices
+	--with-devices-x86_64=vmgen
 	--enable-tcg
 	--enable-kvm
 	--enable-tools
@@ -24,10 +26,14 @@ QEMU_OPTIONS=(
 	--disable-werror
 	--firmwarepath=/usr/share/qemu:/usr/share/seabios
 )
+QEMU_DEVICES=$VMGEN_ROOT/scripts/lib/qemu-devices.mak
 
 qemu_configure() {
 	local stamp
 	stamp="${QEMU_OPTIONS[*]} $(meson_version)"
+	# configure looks for it nowhere else, and a changed one is noticed by ninja.
+	cmp -s -- "$QEMU_DEVICES" "$SRC/configs/devices/x86_64-softmmu/vmgen.mak" ||
+		cp -- "$QEMU_DEVICES" "$SRC/configs/devices/x86_64-softmmu/vmgen.mak"
 	[[ ! -f $OUT/build.ninja || "$(cat "$OUT/vmgen-configured" 2>/dev/null)" != "$stamp" ]] || return 0
 	discard "$OUT"
 	mkdir -p "$OUT"

@@ -36,7 +36,7 @@ wake_said() {
 	until awk -v regex="$2" 'sub(/\r$/, "") && $0 ~ regex { print; found = 1; exit }
 			END { exit !found }' "$console"; do
 		((SECONDS < end)) || { vm_error "$1" "did not say $2"; return 1; }
-		read -r -t 0.1 <> <(:) || :
+		sleep 0.1
 	done
 }
 

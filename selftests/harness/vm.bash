@@ -227,7 +227,7 @@ vm_stop() {
 		kill -KILL "$pid" 2> /dev/null || :
 		for ((tries = 0; tries < 500; tries++)); do
 			vm_alive "$pid" || break
-			read -r -t 0.01 <> <(:) || :
+			sleep 0.01
 		done
 	fi
 	rm -f "$dir/pid"
@@ -243,20 +243,22 @@ vm_stop_all() {
 
 # --- A two-way connection to a unix socket -----------------------------------
 
-# Sets VM_TO and VM_FROM.  Not a coprocess: of those bash has only one.
+# Sets VM_TO and VM_FROM.  Not a coprocess: of those bash has only one.  Not <(:), which
+# is over before bash knows of it, and whose number it then takes for that of another
+# child: it waits for that one for ever.  A short here-string is in a pipe, too; as VM_TO
+# can read from it as well, nobody at the other end is no SIGPIPE.
 vm_link() {
-	local fifo
+	local end
 
-	fifo=$(mktemp -u "$VM_ROOT/link.XXXXXX")
-	mkfifo "$fifo"
-	exec {VM_TO}> >(exec socat -t0 - "UNIX-CONNECT:$1" > "$fifo" 2> /dev/null 3>&-)
-	exec {VM_FROM}< "$fifo"
-	rm "$fifo"
+	exec {end}<<< ''
+	exec {VM_TO}<> "/dev/fd/$end"
+	read -r -u "$end"
+	exec {VM_FROM}< <(exec socat -t0 - "UNIX-CONNECT:$1" <&"$end" {VM_TO}>&- 2> /dev/null 3>&-)
+	exec {end}<&-
 }
 
-# In a subshell: nobody at the other end means SIGPIPE.
 vm_send() {
-	(echo "$1" >&"$VM_TO")
+	echo "$1" >&"$VM_TO"
 }
 
 vm_unlink() {
@@ -271,7 +273,7 @@ vm_quote() {
 	printf '"%s"' "${s//\"/\\\"}"
 }
 
-# vm_qmp NAME STEP...: a STEP is a QMP command, whose return value is printed, or
+# vm_qmp NAME STEP...: a STEP is a QMP command, whose return value is printed as it is, or
 # "event:NAME:REGEX", which waits for an event that matches and came after the
 # last command was sent.
 vm_qmp() {
@@ -303,7 +305,8 @@ vm_qmp_command() {
 		'{"QMP"'*) ;;
 		*'"event":'*) events+=("$line") ;;
 		'{"return": '*)
-			[[ $1 == *qmp_capabilities* ]] || jq -c '.return' <<< "$line"
+			line=${line#'{"return": '}
+			[[ $1 == *qmp_capabilities* ]] || echo "${line%\}*}"
 			return ;;
 		*) echo "$line" >&2; return 1 ;;
 		esac
@@ -372,7 +375,7 @@ vm_migrate() {
 	said=$(vm_qmp "$name" "$(vm_capabilities)" "$(vm_parameters)" "$@" \
 		"{\"execute\":\"migrate\",\"arguments\":{\"uri\":$(vm_quote "$uri")}}" \
 		'event:MIGRATION:"(completed|failed)"' '{"execute":"query-migrate"}') || return
-	[[ $said == *'"status":"completed"'* ]] || { vm_error "$name" "not saved: $said"; return 1; }
+	[[ $said == *'"status": "completed"'* ]] || { vm_error "$name" "not saved: $said"; return 1; }
 }
 
 vm_save() {

@@ -33,7 +33,7 @@ eventually() {
 
 	for ((tries = 0; tries < 600; tries++)); do
 		! "$@" || return 0
-		read -rt 0.1 <> <(:) || :
+		sleep 0.1
 	done
 	echo "never: $*"
 	return 1

@@ -26,14 +26,20 @@ QEMU_OPTIONS=(
 	--disable-werror
 	--firmwarepath=/usr/share/qemu:/usr/share/seabios
 )
-QEMU_DEVICES=$VMGEN_ROOT/scripts/lib/qemu-devices.mak
+
+# The lists of devices: that of all bases, and what this one needs besides.
+qemu_devices() {
+	local list=$VMGEN_ROOT/scripts/lib/qemu-devices
+	echo "$list.mak"
+	[[ ! -f $list-$BASE_NAME.mak ]] || echo "$list-$BASE_NAME.mak"
+}
 
 qemu_configure() {
-	local stamp
+	local stamp lists devices=$SRC/configs/devices/x86_64-softmmu/vmgen.mak
+	readarray -t lists < <(qemu_devices)
 	stamp="${QEMU_OPTIONS[*]} $(meson_version)"
 	# configure looks for it nowhere else, and a changed one is noticed by ninja.
-	cmp -s -- "$QEMU_DEVICES" "$SRC/configs/devices/x86_64-softmmu/vmgen.mak" ||
-		cp -- "$QEMU_DEVICES" "$SRC/configs/devices/x86_64-softmmu/vmgen.mak"
+	cat -- "${lists[@]}" | cmp -s -- - "$devices" || cat -- "${lists[@]}" >"$devices"
 	[[ ! -f $OUT/build.ninja || "$(cat "$OUT/vmgen-configured" 2>/dev/null)" != "$stamp" ]] || return 0
 	discard "$OUT"
 	mkdir -p "$OUT"

@@ -13,8 +13,12 @@ restores() {
 	grep -cE '^(clone|load) ' "$BATS_TEST_TMPDIR/state/ledger" 2> /dev/null || :
 }
 
-@test "endurance: one round tells every generation once" {
-	endurance 1
+@test "endurance: one round tells every generation once, and the document says what of" {
+	local document=$BATS_TEST_TMPDIR/endurance.md
+
+	endurance --evidence "$document" 1
+	grep -E '^Linux [0-9.]+, QEMU [0-9.]+, both with the series as of [0-9a-f]+' "$document"
+	is "$(grep -c '^- ok: ' "$document")" 9 "rules that the document says were kept"
 }
 
 @test "endurance: a run that was killed goes on where it stopped" {

@@ -41,6 +41,8 @@ check_base() {
 	tap_check "$name: files.map names every new file" check_map
 	check_regenerates "$name"
 	check_style "$name"
+	[[ $BASE_NAME != "$(base_default "$KIND")" ]] ||
+		tap_check "$name: the mutants apply on top of the series" check_mutants
 	[[ -z $EACH ]] || check_each "$name"
 }
 
@@ -98,6 +100,17 @@ check_same_bytes() {
 	series_format "$REPO" "$1" "$new"
 	diff -r --brief --exclude=cover-letter --exclude='prelude-*' -- "$new" "$2" || :
 	diff -- <(base_table "$2/series") "$new/series" >/dev/null || echo "series lists other patches"
+}
+
+# The last one to look at the files: those that no patch of the series touches come along.
+check_mutants() {
+	local mutant
+	for mutant in "$VMGEN_ROOT/selftests/mutants/$KIND"/*.patch; do
+		series_paths <<<"$mutant" | while read -r path; do
+			[[ -e $REPO/$path ]] || (cd "$TREE" && cp --parents -t "$REPO" -- "$path")
+		done
+		patch -d "$REPO" -p1 --dry-run --silent --force <"$mutant" || echo "$mutant"
+	done
 }
 
 # --- checkpatch ------------------------------------------------------------------

@@ -56,5 +56,6 @@ ranges,
 (if any(.sections[]; .tried < .points) then
 	"",
 	"Where not every point was tried, the ends of a range are exact all the same: all",
-	"points near them were."
+	"points near them were. A run goes on where earlier ones stopped, so more points may",
+	"have been tried than the stride of this one asks for."
 else empty end)

@@ -116,10 +116,6 @@ quantiles() {
 		END { if (NR) print v[1], q(0.5), q(0.9), q(0.99), v[NR] }'
 }
 
-kernel_version() {
-	sed -n 's,^# Linux/[^ ]* \(.*\) Kernel Configuration$,\1,p' "$1/config"
-}
-
 # What stands above and below everything in a document.
 experiment_header() {
 	cat <<-END
@@ -137,8 +133,8 @@ experiment_conditions() {
 
 		    make experiments ONLY=$NAME
 
-		- guest: Linux $(kernel_version "$VMGEN_KERNEL")${1:+, $1}, ${VM_MEMORY:-$(vm_default_memory)} MB
-		- $("$VMGEN_QEMU/bin/qemu-system-x86_64" --version | head -n 1), with the series in qemu-device/, -accel ${VMGEN_ACCEL:-tcg}
+		- guest: Linux $(vm_kernel_version)${1:+, $1}, ${VM_MEMORY:-$(vm_default_memory)} MB
+		- QEMU $(vm_qemu_version), with the series in qemu-device/, -accel ${VMGEN_ACCEL:-tcg}
 		- host: $(nproc) CPUs, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1),
 		  load average $(cut -d ' ' -f 2 /proc/loadavg)
 		- $(date -u +%Y-%m-%d)

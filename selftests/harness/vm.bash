@@ -18,6 +18,7 @@
 #   vm_check_log NAME, vm_check_logs     fail when the kernel complained
 #   vm_memory NAME ADDRESS SIZE          guest physical memory, as QEMU sees it, on stdout
 #   vm_generation NAME                   what the generation page says, seen from the host
+#   vm_kernel_version, vm_qemu_version   of what vm_prepare built or found, for documents
 #
 # MODE is "hypervisor" (counter=on), "software" (counter=off) or "default" (what the
 # machine type has; the only one that an unpatched QEMU knows).
@@ -536,6 +537,16 @@ vm_memory() {
 
 vm_generation() {
 	vm_memory "$1" $((VM_PAGE_ADDRESS + 0x18)) 8 | od -An -v -td8 | tr -d ' '
+}
+
+# --- What it runs on ------------------------------------------------------------------
+
+vm_kernel_version() {
+	sed -n 's,^# Linux/[^ ]* \(.*\) Kernel Configuration$,\1,p' "$VMGEN_KERNEL/config"
+}
+
+vm_qemu_version() {
+	"$VMGEN_QEMU/bin/qemu-system-x86_64" --version | sed -n '1s/.*version \([^ ]*\).*/\1/p'
 }
 
 # --- The kernel's log ---------------------------------------------------------------

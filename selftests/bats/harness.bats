@@ -57,6 +57,23 @@ KTAP=$BATS_TEST_DIRNAME/../harness/ktap.awk
 	: > "$VM_ROOT/vm/console.log"
 }
 
+@test "harness: the guests of a run that was killed are ended by the next, also before it is reaped" {
+	local root parent guest
+
+	root=$(vm_init && vm_restore orphan "$FIXTURE/hypervisor" && echo "$VM_ROOT")
+	# A zombie: its parent is now a program that does not know of it.
+	parent=$(bash -c 'true & echo $! > "$1" && exec sleep 300 > /dev/null 3>&-' - "$root/owner" & echo $!)
+	until [[ "$(sed 's/.*) \(.\).*/\1/' "/proc/$(< "$root/owner")/stat")" == Z ]]; do
+		sleep 0.01
+	done
+	guest=$(< "$root/orphan/pid")
+	vm_alive "$guest"
+	vm_sweep
+	kill "$parent"
+	[[ ! -e $root ]]
+	run ! vm_alive "$guest"
+}
+
 # check_line TEXT: what vm_check_log says about a log with this line
 check_line() {
 	mkdir -p "$VM_ROOT/log"

@@ -71,7 +71,7 @@ vm_sweep() {
 	for VM_ROOT in /tmp/vmgen-vm.*/; do
 		VM_ROOT=${VM_ROOT%/}
 		[[ -O $VM_ROOT && -s $VM_ROOT/owner ]] || continue
-		[[ -e /proc/$(< "$VM_ROOT/owner") ]] || vm_cleanup
+		vm_alive "$(< "$VM_ROOT/owner")" || vm_cleanup
 	done
 }
 

@@ -58,14 +58,22 @@ KTAP=$BATS_TEST_DIRNAME/../harness/ktap.awk
 }
 
 @test "harness: the guests of a run that was killed are ended by the next, also before it is reaped" {
-	local root parent guest
+	local root parent owner guest
 
 	root=$(vm_init && vm_restore orphan "$FIXTURE/hypervisor" && echo "$VM_ROOT")
-	# A zombie: its parent is now a program that does not know of it.
-	parent=$(bash -c 'true & echo $! > "$1" && exec sleep 300 > /dev/null 3>&-' - "$root/owner" & echo $!)
-	until [[ "$(sed 's/.*) \(.\).*/\1/' "/proc/$(< "$root/owner")/stat")" == Z ]]; do
+	# A zombie: it ends when its parent is a program that does not know of it.
+	bash -c 'until [[ $(< /proc/$$/comm) == sleep ]]; do :; done &
+		echo $! > "$1" && exec sleep 300' - "$root/owner" > /dev/null 3>&- &
+	parent=$!
+	until grep -qs sleep "/proc/$parent/comm"; do
+		kill -0 "$parent"
 		sleep 0.01
 	done
+	owner=$(< "$root/owner")
+	while vm_alive "$owner"; do
+		sleep 0.01
+	done
+	[[ -e /proc/$owner ]]
 	guest=$(< "$root/orphan/pid")
 	vm_alive "$guest"
 	vm_sweep

@@ -16,6 +16,10 @@ def summary:
 		"\(.control_duplicates) of \(.tried)", .expected,
 		(if .as_expected then "yes" else "**no**" end) ] | row);
 
+def total:
+	"In all \([.sections[].points] | add) instructions in \(.sections | length) sections," +
+	" of which \([.sections[].tried] | add) were tried.";
+
 def ranges:
 	([ "section", "last check at", "clones", "from", "to", "from", "to" ] | row),
 	([ "---", "---", "---", "--:", "--:", "---", "---" ] | row),
@@ -47,6 +51,8 @@ def ranges:
 "for who relies on it, as getrandom() does, and the same for who checks.",
 "",
 summary,
+"",
+total,
 "",
 "## Ranges",
 "",

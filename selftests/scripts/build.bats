@@ -25,26 +25,30 @@ teardown() {
 
 # Builds count themselves; each waits while the gate is there.
 make_tree() {
-	mkdir -p "$1/tools/testing/selftests"
+	mkdir -p "$1/tools/testing/selftests" "$1/scripts" "$1"/{kernel,arch/x86}/configs \
+		"$1/include/uapi/linux"
 	cat > "$1/Makefile" <<-'END'
 		.RECIPEPREFIX = >
-		tinyconfig:
+		allnoconfig:
 		> @echo configuration >> $(STARTED).configured
 		> @mkdir -p $(O) && : > $(O)/$(KCONFIG_CONFIG)
 		olddefconfig:
 		> @:
 		bzImage:
 		> @echo build >> $(STARTED)
-		> @mkdir -p $(O)/arch/x86/boot $(O)/usr/include/linux
+		> @mkdir -p $(O)/arch/x86/boot
 		> @echo half > $(O)/arch/x86/boot/bzImage
 		> @while test -e $(GATE); do sleep 0.1; done
 		> @! test -e $(GATE).fail
 		> @echo whole > $(O)/arch/x86/boot/bzImage
-		> @touch $(O)/System.map $(O)/usr/include/linux/toy.h
-		headers:
-		> @:
+		> @touch $(O)/System.map
 	END
 	echo 'config TOY' > "$1/Kconfig"
+	: > "$1/kernel/configs/tiny.config"
+	: > "$1/arch/x86/configs/tiny.config"
+	echo 'int main(void) { return 0; }' > "$1/scripts/unifdef.c"
+	echo "cp -- \"\$1\" \"\$2\"" > "$1/scripts/headers_install.sh"
+	: > "$1/include/uapi/linux/vmgenctr.h"
 	printf 'install:\n\t@mkdir -p %s\n' "\$(INSTALL_PATH)" > "$1/tools/testing/selftests/Makefile"
 }
 

@@ -195,3 +195,56 @@ configurations() {
 	build_mutant Kconfig
 	[[ $(builds) -eq 3 && $(configurations) -eq 2 ]]
 }
+
+# begin_ahead: a program that starts a build ahead and then needs it; its process is PID,
+# and of all its processes the session.
+begin_ahead() {
+	touch "$GATE"
+	cat > "$COPY/scripts/needs-toy" <<-'END'
+		set -euo pipefail
+		. "$(dirname -- "${BASH_SOURCE[0]}")/lib/common.bash"
+		. "$VMGEN_ROOT/scripts/lib/ahead.bash"
+		trap ahead_end EXIT
+		ahead_start 'kernel toy'
+		# Not before that one has begun.
+		until [[ -e $STARTED ]]; do sleep 0.1; done
+		"$VMGEN_ROOT/scripts/build" kernel toy
+	END
+	setsid bash "$COPY/scripts/needs-toy" > "$COPY/out.ahead" 2> "$COPY/err.ahead" 3>&- &
+	PID=$!
+	eventually grep -qs 'waiting for another build of kernel toy' "$COPY/err.ahead"
+}
+
+@test "ahead: whoever needs the build waits for it, and it is built once" {
+	begin_ahead
+	rm "$GATE"
+	wait "$PID"
+	is_whole "$(cat "$COPY/out.ahead")"
+	[[ $(builds) -eq 1 ]]
+}
+
+@test "ahead: a build that fails is tried again by whoever needs it, and shown" {
+	begin_ahead
+	touch "$GATE.fail"
+	rm "$GATE"
+	status=0
+	wait "$PID" || status=$?
+	[[ $status -eq 1 && $(builds) -eq 2 ]]
+	run cat "$COPY/err.ahead"
+	has 'building kernel toy (tiny): failed'
+	store_is_empty
+}
+
+no_process_of() {
+	! pgrep -s "$1" > /dev/null
+}
+
+@test "ahead: interrupted, nothing of it goes on" {
+	begin_ahead
+	kill -TERM -- "-$PID"
+	eventually no_process_of "$PID"
+	[[ $(builds) -eq 1 ]]
+	store_is_empty
+	rm "$GATE"
+	is_whole "$(build)"
+}

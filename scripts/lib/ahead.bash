@@ -8,7 +8,10 @@ AHEAD=
 # ahead_start BUILD...: one after the other, each the arguments of scripts/build in one
 # word.  In a process group of its own, which can be told to end: the caller has
 # ahead_end in its trap for EXIT.
+#
+# Bash that is interrupted while it waits for "$(command)" ends without that trap.
 ahead_start() {
+	trap 'exit 130' INT
 	set -m
 	ahead_build "$@" &
 	AHEAD=$!
@@ -17,11 +20,14 @@ ahead_start() {
 
 ahead_build() {
 	local build
-	trap - EXIT
-	renice -n 10 "$BASHPID" >/dev/null
+	trap - EXIT INT
+	# When the build has ended, which is told to, too.
+	trap 'exit 143' TERM
+	exec </dev/null >/dev/null 2>&1
+	renice -n 10 "$BASHPID"
 	for build; do
 		# shellcheck disable=SC2086 # a list of words
-		"$VMGEN_ROOT/scripts/build" $build </dev/null >/dev/null 2>&1 || :
+		"$VMGEN_ROOT/scripts/build" $build || :
 	done
 }
 

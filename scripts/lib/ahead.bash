@@ -8,9 +8,8 @@ AHEAD=
 # ahead_start BUILD...: one after the other, each the arguments of scripts/build in one
 # word.  In a process group of its own, which can be told to end: the caller has
 # ahead_end in its trap for EXIT.
-#
-# Bash that is interrupted while it waits for "$(command)" ends without that trap.
 ahead_start() {
+	# Bash that is interrupted while it waits for "$(command)" ends without that trap.
 	trap 'exit 130' INT
 	set -m
 	ahead_build "$@" &

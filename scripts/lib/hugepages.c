@@ -10,7 +10,7 @@
 
 #define HUGE_PAGE	(2UL << 20)
 
-/* Advice: that there are no huge pages is no error, and errno is mmap()'s. */
+/* Advice: that there are no huge pages is no error. */
 void *mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset)
 {
 	void *p = (void *)syscall(SYS_mmap, addr, length, prot, flags, fd, offset);

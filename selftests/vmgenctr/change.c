@@ -16,6 +16,8 @@ static bool change_by_waiting(void)
 
 const char *change_init(struct change *change)
 {
+	struct vmgenctr_info info;
+
 	change->guid = NULL;
 	change->fd = device_open();
 	if (change->fd < 0)
@@ -25,7 +27,9 @@ const char *change_init(struct change *change)
 		return "cannot map the generation page";
 	if (change_by_waiting())
 		return NULL;
-	if (page_by_hypervisor(change->page))
+	if (device_read(change->fd, &info))
+		return "cannot read " VMGENCTR_DEVICE;
+	if (info_by_hypervisor(&info))
 		return "needs a restore from a snapshot: see VMGENCTR_TRIGGER";
 	return guid_map(&change->guid);
 }

@@ -44,8 +44,8 @@ FIXTURE_SETUP(guid)
 	memcpy(self->at_first, self->live, GUID_SIZE);
 	self->page = DEVICE_MAP_OR_FAIL(self->fd, VMGENCTR_GENERATION_PGOFF);
 	self->status = DEVICE_MAP_OR_FAIL(self->fd, VMGENCTR_STATUS_PGOFF);
-	self->by_hypervisor = page_by_hypervisor(self->page);
 	ASSERT_EQ(0, device_read(self->fd, &self->before));
+	self->by_hypervisor = info_by_hypervisor(&self->before);
 	klog_count(self->klog, RESEEDED);
 }
 

@@ -46,6 +46,13 @@ page_generation(const struct vmgenctr_generation_page *page)
 	return le64toh(__atomic_load_n(&page->generation, __ATOMIC_ACQUIRE));
 }
 
+/* Who counts. */
+static inline bool info_by_hypervisor(const struct vmgenctr_info *info)
+{
+	return info->flags & VMGENCTR_INFO_F_HYPERVISOR;
+}
+
+/* Whose page it is: where pages are large, it may be a copy. */
 static inline bool
 page_by_hypervisor(const struct vmgenctr_generation_page *page)
 {

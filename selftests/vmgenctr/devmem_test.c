@@ -28,7 +28,7 @@ FIXTURE_SETUP(physical)
 	self->size = page_size();
 	self->page = DEVICE_MAP_OR_FAIL(self->fd, VMGENCTR_GENERATION_PGOFF);
 	if (!page_by_hypervisor(self->page))
-		SKIP(return, "the hypervisor has no counter page");
+		SKIP(return, "the page is not that of a hypervisor");
 	missing = counter_page_find(&address);
 	if (!missing)
 		missing = physical_map(address, &raw);

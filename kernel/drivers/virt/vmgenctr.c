@@ -30,6 +30,7 @@
 #include <linux/mutex.h>
 #include <linux/platform_device.h>
 #include <linux/poll.h>
+#include <linux/preempt.h>
 #include <linux/property.h>
 #include <linux/random.h>
 #include <linux/sizes.h>
@@ -159,6 +160,8 @@ static void vmgenctr_write_generation(struct vmgenctr_generation_page *page,
 	if (generation == le64_to_cpu(page->generation))
 		return;
 
+	/* A reader that preempted it would wait for it. */
+	guard(preempt)();
 	WRITE_ONCE(page->seq_count, cpu_to_le32(seq + 1));
 	/* Pairs with the reader's barrier after its first load of seq_count. */
 	smp_wmb();
@@ -176,6 +179,8 @@ static void vmgenctr_write_status(struct vmgenctr_status_page *status,
 	if (info->flags & VMGENCTR_INFO_F_CRNG_RESEEDED)
 		flags |= VMGENCTR_STATUS_F_CRNG_RESEEDED;
 
+	/* A reader that preempted it would wait for it. */
+	guard(preempt)();
 	WRITE_ONCE(status->seq_count, status->seq_count + 1);
 	/* Pairs with the reader's barrier after its first load of seq_count. */
 	smp_wmb();
@@ -241,6 +246,8 @@ static u64 vmgenctr_count(void)
 
 static void vmgenctr_copy_guid(const struct vmgenctr *ctr, u8 guid[VMGENID_SIZE])
 {
+	KUNIT_STATIC_STUB_REDIRECT(vmgenctr_copy_guid, ctr, guid);
+
 	memcpy(guid, ctr->guid, VMGENID_SIZE);
 	/*
 	 * The hypervisor may write it any time.  Whatever is compared, mixed and
@@ -248,6 +255,27 @@ static void vmgenctr_copy_guid(const struct vmgenctr *ctr, u8 guid[VMGENID_SIZE]
 	 * for another.
 	 */
 	barrier();
+}
+
+/*
+ * Copies the GUID and returns the generation that it belongs to.  When the VM is
+ * restored between the two looks, they differ; the barriers around the loads of
+ * the generation keep the copy in between.  The last copy of a VM that is restored
+ * again and again may be of another generation, which the next look finds.
+ */
+static u64 vmgenctr_sample(const struct vmgenctr *ctr, u8 guid[VMGENID_SIZE])
+{
+	u64 generation = vmgenctr_live_generation(ctr);
+	int tries = VMGENCTR_READ_TRIES;
+	u64 before;
+
+	do {
+		before = generation;
+		vmgenctr_copy_guid(ctr, guid);
+		generation = vmgenctr_live_generation(ctr);
+	} while (generation != before && --tries);
+
+	return generation;
 }
 
 /* Public, while the GUID is not: hence the hash and its own domain. */
@@ -299,11 +327,6 @@ static void vmgenctr_uevent(const struct vmgenctr *ctr)
 static void vmgenctr_enter(struct vmgenctr *ctr, const struct vmgenctr_id *id)
 {
 	struct vmgenctr_info *info = &ctr->info;
-	/*
-	 * Sampled before: had it become ready only afterwards, its first seed
-	 * could still have been taken from the pool before the id was in it.
-	 */
-	bool reseeds = vmgenctr_crng_ready();
 
 	vmgenctr_mix(id);
 
@@ -311,7 +334,8 @@ static void vmgenctr_enter(struct vmgenctr *ctr, const struct vmgenctr_id *id)
 	ctr->seen = true;
 	info->generation = le64_to_cpu(id->generation);
 	info->flags = ctr->hv_page ? VMGENCTR_INFO_F_HYPERVISOR : 0;
-	if (reseeds)
+	/* If it became ready only meanwhile, it was seeded with the id. */
+	if (vmgenctr_crng_ready())
 		info->flags |= VMGENCTR_INFO_F_CRNG_RESEEDED;
 	vmgenctr_instance_id(id, info->instance_id);
 	vmgenctr_write_status(ctr->status, info);
@@ -320,22 +344,16 @@ static void vmgenctr_enter(struct vmgenctr *ctr, const struct vmgenctr_id *id)
 /*
  * Returns false when the kernel is ready for what the hypervisor shows now, and
  * otherwise makes it so, once.
- *
- * A CRNG that was not ready for this generation and is by now is a reason, too:
- * what has been mixed only counts as a reseed when it was one.
  */
 static bool vmgenctr_advance(struct vmgenctr *ctr, struct vmgenctr_id *id)
 {
-	u64 generation = vmgenctr_live_generation(ctr);
+	u64 generation = vmgenctr_sample(ctr, id->guid);
 	u64 old = ctr->info.generation;
 	bool first = !ctr->seen;
-	bool other, reseed;
+	bool other;
 
-	vmgenctr_copy_guid(ctr, id->guid);
 	other = first || memcmp(id->guid, ctr->seen_guid, VMGENID_SIZE);
-	reseed = !(ctr->info.flags & VMGENCTR_INFO_F_CRNG_RESEEDED) &&
-		 vmgenctr_crng_ready();
-	if (!other && !reseed && generation == old)
+	if (!other && generation == old)
 		return false;
 
 	if (other && !ctr->hv_page)
@@ -355,6 +373,22 @@ static bool vmgenctr_advance(struct vmgenctr *ctr, struct vmgenctr_id *id)
 	return true;
 }
 
+/*
+ * A CRNG that was not ready for the last generation may be by now.  Since
+ * add_vmfork_randomness() every key of it comes from a pool with the id in it, so
+ * there is nothing to mix again and nobody to notify, as there was no restore.
+ */
+static void vmgenctr_note_crng(struct vmgenctr *ctr)
+{
+	struct vmgenctr_info *info = &ctr->info;
+
+	if (info->flags & VMGENCTR_INFO_F_CRNG_RESEEDED || !vmgenctr_crng_ready())
+		return;
+
+	info->flags |= VMGENCTR_INFO_F_CRNG_RESEEDED;
+	vmgenctr_write_status(ctr->status, info);
+}
+
 /* The machine may be restored while this runs: go on until nothing is new. */
 static void vmgenctr_catch_up(struct vmgenctr *ctr)
 {
@@ -364,6 +398,7 @@ static void vmgenctr_catch_up(struct vmgenctr *ctr)
 
 	while (vmgenctr_advance(ctr, &id))
 		;
+	vmgenctr_note_crng(ctr);
 	memzero_explicit(&id, sizeof(id));
 }
 
@@ -613,9 +648,10 @@ static const char *vmgenctr_locate_acpi(struct device *dev,
 	const char *wrong;
 	acpi_status status;
 
-	status = acpi_evaluate_object(ACPI_HANDLE(dev), "CTRA", NULL, &answer);
-	if (status == AE_NOT_FOUND)
+	if (!acpi_has_method(ACPI_HANDLE(dev), "CTRA"))
 		return NULL;
+
+	status = acpi_evaluate_object(ACPI_HANDLE(dev), "CTRA", NULL, &answer);
 	if (ACPI_FAILURE(status))
 		return "CTRA cannot be evaluated";
 
@@ -753,6 +789,7 @@ static int vmgenctr_setup_page(struct vmgenctr *ctr, phys_addr_t guid_phys)
 /* Without a device node, the CRNG is reseeded all the same. */
 static void vmgenctr_register(struct vmgenctr *ctr)
 {
+	u64 generation = ctr->info.generation;
 	int ret;
 
 	if (test_and_set_bit(0, &vmgenctr_taken)) {
@@ -769,6 +806,9 @@ static void vmgenctr_register(struct vmgenctr *ctr)
 
 	guard(mutex)(&ctr->lock);
 	ctr->registered = true;
+	/* A change that was dealt with in between has not been announced. */
+	if (ctr->info.generation != generation)
+		vmgenctr_uevent(ctr);
 }
 
 static struct vmgenctr *vmgenctr_alloc(struct device *dev, const u8 *guid)
@@ -804,8 +844,8 @@ static struct vmgenctr *vmgenctr_alloc(struct device *dev, const u8 *guid)
  * @guid: the live id, mapped for as long as @dev is bound
  * @guid_phys: its physical address
  *
- * The CRNG has been reseeded with the id when this returns.  Install the
- * notification that calls vmgenctr_update() afterwards.
+ * When this returns, the id is in the CRNG, which has been reseeded if it was
+ * initialized.  Install the notification that calls vmgenctr_update() afterwards.
  *
  * Return: the counter, gone when @dev is unbound, or an ERR_PTR(). Firmware
  * that describes a broken counter page is no error.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the VM Generation ID driver needs of /dev/vmgenctr.
+ * What the VM Generation ID driver needs of the generation counter.
  */
 #ifndef _DRIVERS_VIRT_VMGENCTR_H
 #define _DRIVERS_VIRT_VMGENCTR_H

@@ -88,7 +88,6 @@ static const struct vmgenctr_region_case {
 	{ "unaligned by half", { 0xfeffa800, SZ_4K }, 0x7fe0028, false },
 	{ "too small", { 0xfeffa000, SZ_4K - 1 }, 0x7fe0028, false },
 	{ "wraps around", { -SZ_4K, SZ_64K }, 0x7fe0028, false },
-	{ "ends at the very end", { -SZ_4K, SZ_4K }, 0x7fe0028, false },
 	{ "GUID at the start", { 0xfeffa000, SZ_4K }, 0xfeffa000, false },
 	{ "GUID within", { 0xfeffa000, SZ_4K }, 0xfeffa028, false },
 	{ "GUID's first byte", { 0xfeffa000, SZ_4K }, 0xfeffafff, false },
@@ -108,6 +107,17 @@ static void vmgenctr_test_region(struct kunit *test)
 	for (; c < end; c++)
 		KUNIT_EXPECT_EQ_MSG(test, !vmgenctr_check_region(&c->region, c->guid),
 				    c->good, "%s", c->name);
+}
+
+static void vmgenctr_test_region_at_the_end(struct kunit *test)
+{
+	struct vmgenctr_region region = { .size = SZ_4K };
+
+	region.start = (u64)iomem_resource.end + 1 - SZ_4K;
+	KUNIT_EXPECT_NULL(test, vmgenctr_check_region(&region, 0x7fe0028));
+	/* Where all 64 bits are addresses, this is address 0. */
+	region.start += SZ_4K;
+	KUNIT_EXPECT_NOT_NULL(test, vmgenctr_check_region(&region, 0x7fe0028));
 }
 
 static void vmgenctr_test_region_fills_page(struct kunit *test)
@@ -281,7 +291,15 @@ struct vmgenctr_test_vm {
 	u64 ready_then;
 	/* The VM is restored this many times while it is being reseeded */
 	int restores;
+	/* and between a look at the generation and the one at the GUID */
+	int restores_between;
 };
+
+static void vmgenctr_test_restore(struct vmgenctr_test_vm *vm)
+{
+	vm->guid[0]++;
+	le64_add_cpu(&vm->hv_page.generation, 1);
+}
 
 static void vmgenctr_fake_mix(const struct vmgenctr_id *id)
 {
@@ -295,9 +313,20 @@ static void vmgenctr_fake_mix(const struct vmgenctr_id *id)
 	vm->ready_then = ctr->status->ready_generation;
 	if (vm->restores) {
 		vm->restores--;
-		vm->guid[0]++;
-		le64_add_cpu(&vm->hv_page.generation, 1);
+		vmgenctr_test_restore(vm);
 	}
+}
+
+static void vmgenctr_fake_copy_guid(const struct vmgenctr *ctr,
+				    u8 guid[VMGENID_SIZE])
+{
+	struct vmgenctr_test_vm *vm = kunit_get_current_test()->priv;
+
+	if (vm->restores_between) {
+		vm->restores_between--;
+		vmgenctr_test_restore(vm);
+	}
+	memcpy(guid, ctr->guid, VMGENID_SIZE);
 }
 
 static bool vmgenctr_fake_crng_ready(void)
@@ -369,6 +398,8 @@ static int vmgenctr_test_init(struct kunit *test)
 	test->priv = vm;
 
 	kunit_activate_static_stub(test, vmgenctr_mix, vmgenctr_fake_mix);
+	kunit_activate_static_stub(test, vmgenctr_copy_guid,
+				   vmgenctr_fake_copy_guid);
 	kunit_activate_static_stub(test, vmgenctr_count, vmgenctr_fake_count);
 	kunit_activate_static_stub(test, vmgenctr_crng_ready,
 				   vmgenctr_fake_crng_ready);
@@ -524,6 +555,20 @@ static void vmgenctr_test_restored_while_reseeding(struct kunit *test)
 	KUNIT_EXPECT_MEMEQ(test, vm->mixed.guid, vm->guid, VMGENID_SIZE);
 }
 
+/* No GUID is ever taken for that of another generation. */
+static void vmgenctr_test_restored_while_looking(struct kunit *test)
+{
+	struct vmgenctr_test_vm *vm = vmgenctr_test_boot_hypervisor(test);
+
+	vm->restores_between = 2;
+	vmgenctr_update(vm->ctr);
+	KUNIT_EXPECT_EQ(test, vm->mixes, 2);
+	KUNIT_EXPECT_EQ(test, le64_to_cpu(vm->mixed.generation), 43);
+	KUNIT_EXPECT_MEMEQ(test, vm->mixed.guid, vm->guid, VMGENID_SIZE);
+	KUNIT_EXPECT_EQ(test, vm->ready_then, 41);
+	KUNIT_EXPECT_EQ(test, vm->ctr->info.generation, 43);
+}
+
 static void vmgenctr_test_software_restored_while_reseeding(struct kunit *test)
 {
 	struct vmgenctr_test_vm *vm = vmgenctr_test_boot_software(test);
@@ -552,11 +597,12 @@ static void vmgenctr_test_copy_follows(struct kunit *test)
 			    "a copy may be late");
 }
 
-/* A CRNG that is seeded after the change does not count as reseeded for it. */
+/* It was seeded with what had been mixed in, and nobody was restored since. */
 static void vmgenctr_test_crng_ready_later(struct kunit *test)
 {
 	struct vmgenctr_test_vm *vm = test->priv;
 	struct vmgenctr *ctr;
+	u32 seq;
 
 	vm->crng_ready = false;
 	ctr = vmgenctr_test_boot_software(test)->ctr;
@@ -565,13 +611,16 @@ static void vmgenctr_test_crng_ready_later(struct kunit *test)
 
 	vm->crng_ready = true;
 	vmgenctr_update(ctr);
-	KUNIT_EXPECT_EQ(test, vm->mixes, 2);
+	KUNIT_EXPECT_EQ(test, vm->mixes, 1);
 	KUNIT_EXPECT_EQ(test, ctr->info.generation, 1);
 	KUNIT_EXPECT_EQ(test, ctr->info.flags, VMGENCTR_INFO_F_CRNG_RESEEDED);
 	KUNIT_EXPECT_EQ(test, ctr->status->flags, VMGENCTR_STATUS_F_CRNG_RESEEDED);
+	KUNIT_EXPECT_EQ(test, ctr->status->ready_generation, 1);
+	seq = ctr->status->seq_count;
 
 	vmgenctr_update(ctr);
-	KUNIT_EXPECT_EQ(test, vm->mixes, 2);
+	KUNIT_EXPECT_EQ(test, vm->mixes, 1);
+	KUNIT_EXPECT_EQ_MSG(test, ctr->status->seq_count, seq, "said once");
 }
 
 static void vmgenctr_test_gone(struct kunit *test)
@@ -607,6 +656,7 @@ static struct kunit_case vmgenctr_test_cases[] = {
 	KUNIT_CASE(vmgenctr_test_broken_package),
 #endif
 	KUNIT_CASE(vmgenctr_test_region),
+	KUNIT_CASE(vmgenctr_test_region_at_the_end),
 	KUNIT_CASE(vmgenctr_test_region_fills_page),
 	KUNIT_CASE(vmgenctr_test_page),
 	KUNIT_CASE(vmgenctr_test_broken_page),
@@ -624,6 +674,7 @@ static struct kunit_case vmgenctr_test_cases[] = {
 	KUNIT_CASE(vmgenctr_test_backwards),
 	KUNIT_CASE(vmgenctr_test_page_vanishes),
 	KUNIT_CASE(vmgenctr_test_restored_while_reseeding),
+	KUNIT_CASE(vmgenctr_test_restored_while_looking),
 	KUNIT_CASE(vmgenctr_test_software_restored_while_reseeding),
 	KUNIT_CASE(vmgenctr_test_copy_follows),
 	KUNIT_CASE(vmgenctr_test_crng_ready_later),

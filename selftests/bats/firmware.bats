@@ -117,6 +117,10 @@ is_refused() {
 	is_refused "Return (DerefOf (Index (Package () { 0 }, 7)))" "CTRA cannot be evaluated"
 }
 
+@test "firmware: CTRA refers to what does not exist" {
+	is_refused 'External (\_SB.NONE) Return (\_SB.NONE)' "CTRA cannot be evaluated"
+}
+
 @test "firmware: the address is not that of a page" {
 	is_refused "Return (Package () { $SCRATCH + 8, 0 })" "its address is not that of a page"
 }

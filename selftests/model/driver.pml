@@ -37,8 +37,7 @@ bool woken[THREADS];	/* who sleeps in poll() */
 /* What is local to a function is under the lock, too, so one set is enough. */
 vmgenctr_id id;
 byte old;
-bool reseeds;
-bool reseed;
+bool ready;
 
 /*
  * For the properties: what a call must not miss, which is what was restored before it
@@ -57,7 +56,7 @@ byte looked;
 #define MUTEX_UNLOCK \
 	atomic { \
 		id.lo = 0; id.hi = 0; id.generation = 0; old = 0; \
-		reseeds = false; reseed = false; \
+		ready = false; \
 		asked_guid = 0; asked_generation = 0; looked = 0; \
 		lock = false \
 	}
@@ -71,7 +70,6 @@ inline vmgenctr_write_status()
 {
 	status_generation = info_generation;
 	status_reseeded = info_reseeded;
-	ASK;
 	CHECK_READY
 }
 
@@ -95,6 +93,13 @@ inline vmgenctr_copy_guid()
 		looked = guid;
 		old = info_generation
 	}
+}
+
+/* Without the second look at the generation, which no property depends on. */
+inline vmgenctr_sample()
+{
+	vmgenctr_live_generation(id.generation);
+	vmgenctr_copy_guid()
 }
 
 inline vmgenctr_crng_ready(ret)
@@ -138,30 +143,19 @@ inline wake_up_interruptible_all()
 #endif
 }
 
-/* Outside of early boot, the CRNG is ready. */
-#ifdef BOOT
-#define SAMPLE_READINESS vmgenctr_crng_ready(reseeds);
-#else
-#define SAMPLE_READINESS reseeds = true;
-#endif
-
 /* Nobody else sees what is stored here but the status page. */
 inline vmgenctr_enter()
 {
-#ifndef readiness_sampled_late
-	SAMPLE_READINESS
-#endif
 #ifndef ready_before_reseed
 	vmgenctr_mix();
 #endif
-#ifdef readiness_sampled_late
-	SAMPLE_READINESS
-#endif
+	vmgenctr_crng_ready(ready);
 	d_step {
 		SET(seen, id);
 		info_generation = id.generation;
-		info_reseeded = reseeds;
-		vmgenctr_write_status()
+		info_reseeded = ready;
+		vmgenctr_write_status();
+		ASK
 	}
 #ifdef ready_before_reseed
 	;
@@ -174,14 +168,10 @@ inline vmgenctr_enter()
 /* Ends the loop of vmgenctr_catch_up() where the driver returns false. */
 inline vmgenctr_advance()
 {
-	vmgenctr_live_generation(id.generation);
-	vmgenctr_copy_guid();
-#ifdef BOOT
-	vmgenctr_crng_ready(reseed);
-#endif
+	vmgenctr_sample();
 	if
 	:: atomic {
-		!OTHER && !(reseed && !info_reseeded) && id.generation == old ->
+		!OTHER && id.generation == old ->
 		HOLDS(never_ready_ahead, !info_reseeded || SAME(key, id));
 		break
 	}
@@ -204,6 +194,24 @@ inline vmgenctr_advance()
 	fi
 }
 
+/* What was mixed in before the CRNG became ready is in its first key. */
+inline vmgenctr_note_crng()
+{
+#ifdef BOOT
+	vmgenctr_crng_ready(ready);
+	if
+	:: d_step {
+		ready && !info_reseeded ->
+		info_reseeded = true;
+		vmgenctr_write_status()
+	}
+	:: else
+	fi
+#else
+	skip
+#endif
+}
+
 inline vmgenctr_catch_up()
 {
 	do
@@ -211,7 +219,8 @@ inline vmgenctr_catch_up()
 #ifdef looked_at_once
 		break
 #endif
-	od
+	od;
+	vmgenctr_note_crng()
 }
 
 inline vmgenctr_update()

@@ -237,12 +237,8 @@ inline fill_in_epoch()
 {
 	verify();
 	do
-#ifdef getrandom_fail_open
-	::
-#else
 	:: atomic { !vouched -> epoch = NEVER; break }
 	:: else ->
-#endif
 		epoch = record;
 		vmgen_sys_getrandom();
 		verify();

@@ -53,14 +53,15 @@ function report(p, g, f, way, told) {
 	took[++reports] = $(f + 11)
 }
 
-# Snapshot S was restored in P, which is new or has lived through other generations.
+# Snapshot S was restored in P, which is new or has lived through other generations.  A
+# generation that is wrong breaks one rule: the first of these three.
 function restored(p, s, g) {
 	restores++
 	if (g <= generation[s])
 		complain(INCREASES, "not after " generation[s])
-	if ((p, g) in given)
+	else if ((p, g) in given)
 		complain(NEVER_TWICE, "given out before")
-	if (g != (generation[s] > live[p] ? generation[s] : live[p]) + 1)
+	else if (g != (generation[s] > live[p] ? generation[s] : live[p]) + 1)
 		complain(NEXT, "expected the next after " generation[s] " and " live[p] + 0)
 	given[p, g] = 1
 	live[p] = g
@@ -87,6 +88,7 @@ $1 == "boot" {
 	for (way = 1; way <= WAYS; way++)
 		seen[$2, way] = $(8 + way)
 	instance[$2] = $7
+	instances[$7] = randoms[$8] = 1
 	next
 }
 

@@ -9,6 +9,7 @@
 #	load P S GENERATION [REPORT]		S was restored in place, in P
 #	move P S GENERATION INSTANCE		S goes on in P, under the same GUID
 #	round SECONDS				that is how long the lines since the last took
+#	session TIME LOAD			somebody began, or went on
 #
 # GENERATION is QEMU's word, REPORT that of witness.c in the guest, with what it took
 # in milliseconds at the end.  Without one, the machine was saved again before it had
@@ -120,7 +121,7 @@ $1 == "move" {
 	next
 }
 
-$1 != "round" { complain(KNOWN, "not known") }
+$1 !~ /^(round|session)$/ { complain(KNOWN, "not known") }
 
 END {
 	verdict(KNOWN)

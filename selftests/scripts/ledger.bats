@@ -20,6 +20,7 @@ KNOWN='the ledger is well-formed'
 # A machine of which a clone runs in 3, in generation 2, was saved as 4, and restored.
 beginning() {
 	cat <<-END
+		session 1764000000 0.50
 		boot 1 1 1 1 1 id-1 random-1 0 0 0 0 0 ok 9
 		save 2 1
 		clone 3 2 2 2 2 1 id-2 random-2 1 1 1 1 1 ok 9

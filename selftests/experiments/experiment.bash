@@ -126,6 +126,7 @@ experiment_header() {
 	END
 }
 
+# The names of the builds have the hash of what they were made from in them.
 experiment_conditions() {
 	cat <<-END
 
@@ -133,15 +134,18 @@ experiment_conditions() {
 
 		    make experiments ONLY=$NAME
 
-		- guest: Linux $(vm_kernel_version)${1:+, $1}, ${VM_MEMORY:-$(vm_default_memory)} MB
-		- QEMU $(vm_qemu_version), with the series in qemu-device/, -accel ${VMGEN_ACCEL:-tcg}
+		- guest: Linux $(vm_kernel_version) ($(basename -- "$VMGEN_KERNEL"))${1:+, $1};
+		  \`-smp ${VM_SMP:-1}\`, ${VM_MEMORY:-$(vm_default_memory)} MB
+		- QEMU $(vm_qemu_version) ($(basename -- "$VMGEN_QEMU")), with the series in
+		  qemu-device/; \`-accel $(vm_accel)\`
 		- host: $(nproc) CPUs, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1),
 		  load average $(cut -d ' ' -f 2 /proc/loadavg)
 		- $(date -u +%Y-%m-%d)
 	END
 }
 
-# experiment_plot: a figure beside the document, from gnuplot's commands on standard input
+# experiment_plot: a figure beside the document, from gnuplot's commands on standard input.
+# The line types are to be told apart without their colours, too.
 experiment_plot() {
 	{
 		cat <<-END
@@ -150,7 +154,12 @@ experiment_plot() {
 			set grid lc rgb "#dddddd"
 			set border 3
 			set tics nomirror
-			set key below
+			set key above
+			set linetype 1 lc rgb "#000000" lw 2 dt 1
+			set linetype 2 lc rgb "#0072b2" lw 2 dt 2
+			set linetype 3 lc rgb "#d55e00" lw 2 dt 4
+			set linetype 4 lc rgb "#009e73" lw 3 dt 5
+			set linetype 5 lc rgb "#cc79a7" lw 2 dt 3
 		END
 		cat
 	} | gnuplot &&

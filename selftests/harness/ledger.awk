@@ -9,6 +9,7 @@
 #	load P S GENERATION [REPORT]		S was restored in place, in P
 #	move P S GENERATION INSTANCE		S goes on in P, under the same GUID
 #	round SECONDS				that is how long the lines since the last took
+#	session TIME LOAD			somebody began, or went on
 #
 # GENERATION is QEMU's word, REPORT that of witness.c in the guest, with what it took
 # in milliseconds at the end.  Without one, the machine was saved again before it had
@@ -53,14 +54,15 @@ function report(p, g, f, way, told) {
 	took[++reports] = $(f + 11)
 }
 
-# Snapshot S was restored in P, which is new or has lived through other generations.
+# Snapshot S was restored in P, which is new or has lived through other generations.  A
+# generation that is wrong breaks one rule: the first of these three.
 function restored(p, s, g) {
 	restores++
 	if (g <= generation[s])
 		complain(INCREASES, "not after " generation[s])
-	if ((p, g) in given)
+	else if ((p, g) in given)
 		complain(NEVER_TWICE, "given out before")
-	if (g != (generation[s] > live[p] ? generation[s] : live[p]) + 1)
+	else if (g != (generation[s] > live[p] ? generation[s] : live[p]) + 1)
 		complain(NEXT, "expected the next after " generation[s] " and " live[p] + 0)
 	given[p, g] = 1
 	live[p] = g
@@ -87,6 +89,7 @@ $1 == "boot" {
 	for (way = 1; way <= WAYS; way++)
 		seen[$2, way] = $(8 + way)
 	instance[$2] = $7
+	instances[$7] = randoms[$8] = 1
 	next
 }
 
@@ -118,7 +121,7 @@ $1 == "move" {
 	next
 }
 
-$1 != "round" { complain(KNOWN, "not known") }
+$1 !~ /^(round|session)$/ { complain(KNOWN, "not known") }
 
 END {
 	verdict(KNOWN)

@@ -19,6 +19,7 @@
 #   vm_memory NAME ADDRESS SIZE          guest physical memory, as QEMU sees it, on stdout
 #   vm_generation NAME                   what the generation page says, seen from the host
 #   vm_kernel_version, vm_qemu_version   of what vm_prepare built or found, for documents
+#   vm_accel                             what runs the guest, as QEMU's -accel
 #
 # MODE is "hypervisor" (counter=on), "software" (counter=off) or "default" (what the
 # machine type has; the only one that an unpatched QEMU knows).
@@ -122,14 +123,20 @@ vm_machine_args() {
 		-m "${VM_MEMORY:-$(vm_default_memory)}" "$@"
 }
 
+vm_accel() {
+	local thread=single
+
+	[[ ${VM_SMP:-1} == 1 ]] || thread=multi
+	echo "${VMGEN_ACCEL:-tcg,thread=$thread}"
+}
+
 # vm_common_args GUID COUNTER APPEND: what every VM is made of, in VM_COMMON.  Where QEMU
 # has to wait for a processor, the kernel would take the timer for a broken one.
 vm_common_args() {
-	local guid=$1 counter=$2 append=$3 thread=single
+	local guid=$1 counter=$2 append=$3
 
-	[[ ${VM_SMP:-1} == 1 ]] || thread=multi
 	VM_COMMON=(
-		-machine "${VM_MACHINE:-q35}" -accel "${VMGEN_ACCEL:-tcg,thread=$thread}"
+		-machine "${VM_MACHINE:-q35}" -accel "$(vm_accel)"
 		-nodefaults -no-user-config -display none -no-reboot
 		-device "vmgenid,guid=$guid${counter:+,counter=$counter}"
 		-kernel "$(vm_kernel_image)" -initrd "$VMGEN_INITRAMFS"

@@ -4,7 +4,7 @@
  * prints "drawing", and when it runs in another VM, writes its first COUNT draws there
  * to the port of the VM's number:
  *
- *	MICROSECONDS BYTES
+ *	MICROSECONDS BYTES		eight, in hexadecimal
  *	...
  *	end ASKED
  *
@@ -33,7 +33,7 @@ struct draw {
 	unsigned int vm;
 	int asked;
 	int64_t begin, end;
-	uint32_t bytes;
+	uint64_t bytes;
 };
 
 static vmgen_guard guard = VMGEN_GUARD_INIT;
@@ -107,8 +107,8 @@ static void tell(const struct draw *draws, int count)
 	char line[64];
 
 	for (int i = 0; i < count; i++) {
-		sprintf(line, "%lld %08x\n", (long long)(draws[i].end - draws[0].begin) / 1000,
-			draws[i].bytes);
+		sprintf(line, "%lld %016llx\n", (long long)(draws[i].end - draws[0].begin) / 1000,
+			(unsigned long long)draws[i].bytes);
 		vm_tell(line);
 	}
 	sprintf(line, "end %d\n", draws[count - 1].asked);

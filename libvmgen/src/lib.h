@@ -114,6 +114,7 @@ bool vmgen_sealed(void);
 /* source.c */
 int vmgen_source_sync(struct reading *ret);
 int vmgen_source_renew(struct source *s);
+int vmgen_source_refill(struct source *s);
 int vmgen_source_force(const struct backend *ops);
 int vmgen_source_fd(const struct source *s);
 struct source *vmgen_source_current(void);
@@ -123,6 +124,7 @@ bool vmgen_source_alike(const struct source *a, const struct source *b);
 bool vmgen_is_absent(int error);
 int vmgen_probe_list(const struct backend *const *list, size_t n, struct source **ret);
 int vmgen_probe(struct source **ret);
+int vmgen_probe_again(const struct source *s, struct source **ret);
 int vmgen_probe_uevent(int error, struct source **ret);
 int vmgen_probe_blind(int error, struct source **ret);
 const struct backend *vmgen_probe_force(const struct backend *ops);
@@ -155,6 +157,7 @@ bool vmgen_uevent_parse(const char *message, size_t size, uint64_t *seqnum);
 
 /* sys.c */
 int vmgen_sys_open(const char *path);
+int vmgen_sys_dup(int fd);
 int vmgen_sys_close(int fd);
 ssize_t vmgen_sys_read(int fd, void *buf, size_t size);
 ssize_t vmgen_sys_recvmsg(int fd, struct msghdr *msg, int flags);

@@ -105,14 +105,27 @@ int vmgen_source_renew(struct source *s)
 	struct source *new;
 	int r;
 
-	/* All records are used. */
-	if (vmgen_sealed())
-		return -ENOSPC;
 	r = vmgen_probe(&new);
 	if (vmgen_is_absent(r) && is_blind(s))
 		r = vmgen_probe_blind(r, &new);
 	if (r < 0)
 		return r;
+	source_publish(s, new);
+	return 0;
+}
+
+/*
+ * All records of @s are used.  From what is open there is a way on, also for a process
+ * that could not open it any more.
+ */
+int vmgen_source_refill(struct source *s)
+{
+	struct source *new;
+
+	if (vmgen_sealed())
+		return -ENOSPC;
+	if (vmgen_probe_again(s, &new) < 0)
+		return vmgen_source_renew(s);
 	source_publish(s, new);
 	return 0;
 }

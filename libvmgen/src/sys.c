@@ -18,6 +18,13 @@ int vmgen_sys_open(const char *path)
 	return r < 0 ? -errno : (int)r;
 }
 
+int vmgen_sys_dup(int fd)
+{
+	int r = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	return r < 0 ? -errno : r;
+}
+
 int vmgen_sys_close(int fd)
 {
 	return syscall(SYS_close, fd) < 0 ? -errno : 0;

@@ -117,6 +117,7 @@ int vmgen_source_renew(struct source *s);
 int vmgen_source_refill(struct source *s);
 int vmgen_source_force(const struct backend *ops);
 int vmgen_source_fd(const struct source *s);
+void vmgen_source_disown(int fd);
 struct source *vmgen_source_current(void);
 bool vmgen_source_alike(const struct source *a, const struct source *b);
 

@@ -63,6 +63,16 @@ static void source_disown(struct source *s, int fd)
 		__atomic_store_n(&s->fd, -1, __ATOMIC_RELAXED);
 }
 
+/* Of a file that is somebody's own, and may be of the same device. */
+void vmgen_source_disown(int fd)
+{
+	struct source *s = vmgen_source_current();
+
+	source_disown(s, fd);
+	if (s)
+		source_disown(s->prev, fd);
+}
+
 static void source_discard(struct source *s)
 {
 	source_close(s);

@@ -38,6 +38,7 @@ static int watch_attach(vmgen_watch *w, int fd)
 {
 	struct epoll_event event = { .events = EPOLLIN };
 
+	vmgen_source_disown(fd);
 	if (epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &event) < 0)
 		return -errno;
 	if (w->fd >= 0) {

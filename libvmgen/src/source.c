@@ -182,6 +182,16 @@ static bool is_gone(const struct source *s, int error)
 }
 
 /*
+ * The page is no counter, so that its live word says nothing: guards must not go by it
+ * any more.  A driver that has gone is another matter: the hypervisor's page stays, and
+ * goes on telling the truth.
+ */
+static bool is_void(const struct source *s, int error)
+{
+	return error == -EBADMSG || (error == -ENODEV && !s->ops->reads && !s->ops->blind);
+}
+
+/*
  * What is the generation, and is the kernel ready for it?  When not even a source
  * that stands for "none" is there, ret->source is NULL.
  */
@@ -197,6 +207,8 @@ int vmgen_source_sync(struct reading *ret)
 			return r;
 		ret->source = s;
 		r = s->ops->sync(s, ret);
+		if (is_void(s, r))
+			vmgen_record_retire(s);
 		ret->info.flags |= s->flags;
 		ret->info.backend = s->ops->id;
 		if (vmgen_sealed() || !is_gone(s, r))

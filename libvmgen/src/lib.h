@@ -73,6 +73,7 @@ struct source {
 	dev_t dev, rdev;	/* what fd was when we opened it */
 	ino_t ino;
 	int error;		/* of a blind one: why there is no counter */
+	bool reached;		/* uevent: the kernel sends them to where the socket is */
 	bool announced;		/* uevent: it is known that the kernel sends them */
 	uint32_t used;		/* records handed out */
 	uint64_t flags;		/* VMGEN_INFO_FORK */

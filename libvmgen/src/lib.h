@@ -84,6 +84,7 @@ struct source {
 
 /* frame.c */
 int vmgen_frame_new(const struct backend *ops, struct source **ret);
+int vmgen_frame_map(void *at, size_t size, int prot, int fd, off_t offset);
 void vmgen_frame_free(struct source *s);
 size_t vmgen_page_size(void);
 bool vmgen_wipe_on_fork(void *addr, size_t size);

@@ -285,12 +285,10 @@ static bool is_reached(void)
 
 static int uevent_map(struct source *s, int fd)
 {
-	void *p = mmap(s->generation, vmgen_page_size(), PROT_READ | PROT_WRITE,
-		       MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-
 	(void)fd;
 	s->reached = is_reached();
-	return p == MAP_FAILED ? -errno : 0;
+	return vmgen_frame_map(s->generation, vmgen_page_size(), PROT_READ | PROT_WRITE,
+			       -1, 0);
 }
 
 /* Does the kernel send them here?  Also true where a relative of this process has got one. */

@@ -44,9 +44,12 @@ ssize_t vmgen_sys_getrandom(void *buf, size_t size)
 	return r < 0 ? -errno : r;
 }
 
-/* New 32-bit machines have only the call with 64 bits of seconds. */
+/*
+ * New 32-bit machines have only the call with 64 bits of seconds; in x32 a long is shorter
+ * than what the kernel takes for one.
+ */
 #ifdef SYS_futex
-typedef long futex_time;
+typedef __kernel_long_t futex_time;
 #else
 #define SYS_futex SYS_futex_time64
 typedef int64_t futex_time;

@@ -106,6 +106,7 @@ void vmgen_reason_note(vmgen_guard *g, const vmgen_word *record);
 
 /* record.c */
 const vmgen_word *vmgen_record_get(struct source *s, uint64_t word);
+bool vmgen_record_room(const struct source *s, uint64_t word);
 const struct source *vmgen_record_source(const vmgen_word *record);
 uint64_t vmgen_record_word(const vmgen_word *record);
 void vmgen_record_retire(struct source *s);

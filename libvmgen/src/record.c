@@ -50,6 +50,18 @@ static bool record_write(struct source *s, vmgen_word *record, uint64_t word)
 	return false;
 }
 
+static bool is_record_of(const vmgen_word *record, uint64_t word)
+{
+	return record && __atomic_load_n(record, __ATOMIC_RELAXED) == word + 1;
+}
+
+/* Would vmgen_record_get() return one? */
+bool vmgen_record_room(const struct source *s, uint64_t word)
+{
+	return is_record_of(__atomic_load_n(&s->live, __ATOMIC_ACQUIRE), word) ||
+	       __atomic_load_n(&s->used, __ATOMIC_RELAXED) < RECORDS;
+}
+
 /*
  * The record for the epoch in which the live word is @word, raw as in the page.
  * NULL: there is none left, or the source was replaced.  In the child of a fork
@@ -60,7 +72,7 @@ const vmgen_word *vmgen_record_get(struct source *s, uint64_t word)
 	vmgen_word *live = __atomic_load_n(&s->live, __ATOMIC_ACQUIRE);
 	vmgen_word *record;
 
-	if (live && __atomic_load_n(live, __ATOMIC_RELAXED) == word + 1)
+	if (is_record_of(live, word))
 		return live;
 	record = record_claim(s);
 	if (!record || !record_write(s, record, word))

@@ -2,13 +2,22 @@
 /* What the library tells about itself.  Each answer comes from a fresh check. */
 #include "lib.h"
 
-int vmgen_sync(struct vmgen_info *ret)
+/* Without a record for this generation a guard would not see that it ends. */
+static int sync_with_room(struct reading *now)
 {
 	const vmgen_word *record;
+	int r = vmgen_source_sync(now);
+
+	if (r < 0 || vmgen_record_room(now->source, now->word))
+		return r;
+	return vmgen_epoch_read(now, &record);
+}
+
+int vmgen_sync(struct vmgen_info *ret)
+{
 	struct reading now;
 	int saved = errno;
-	/* All that a guard needs: without a record for this generation it sees no change. */
-	int r = vmgen_epoch_read(&now, &record);
+	int r = sync_with_room(&now);
 
 	if (r == 0 && ret)
 		*ret = now.info;

@@ -54,7 +54,10 @@ static int order_write(struct order *order, const char *body)
 	return 0;
 }
 
-/* The first byte commits to the token. */
+/*
+ * The first byte commits to the token.  A file may be stale, too, and stays so: that is
+ * no reason to try again.
+ */
 static ssize_t order_begin(struct order *order, int fd, const char *body)
 {
 	vmgen_epoch epoch;
@@ -66,7 +69,7 @@ static ssize_t order_begin(struct order *order, int fd, const char *body)
 		if (n < 0)
 			return n;
 		n = vmgen_write(&guard, epoch, fd, order->line, order->size);
-	} while (n == -ESTALE || n == -EINTR);
+	} while (n == -EINTR || (n == -ESTALE && vmgen_retry(&guard, epoch)));
 	return n;
 }
 

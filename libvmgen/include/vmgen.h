@@ -152,7 +152,8 @@ VMGEN_API int vmgen_watch_wait(vmgen_watch *w, int timeout_ms, struct vmgen_info
  * the offset that the live generation has in its page: setting the bits between
  * the two sizes and adding one stride leads from any record to the live word,
  * wherever a device keeps it.  "Plus one" sets a zeroed record apart from the
- * generation 0 of a device that has gone.
+ * generation 0 of a device that has gone; the largest number, which it does not set
+ * apart, is never taken for an epoch.
  */
 #define VMGEN_STRIDE	0x80
 #define VMGEN_RECORDS	0x1000

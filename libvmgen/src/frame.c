@@ -46,6 +46,25 @@ int vmgen_frame_new(const struct backend *ops, struct source **ret)
 	return 0;
 }
 
+/*
+ * Over a part of a frame, in two steps: a mapping at a fixed place that fails may have
+ * unmapped what was there, and whatever another thread then gets at that place is lost
+ * when the frame is freed.
+ */
+int vmgen_frame_map(void *at, size_t size, int prot, int fd, off_t offset)
+{
+	int anonymous = fd < 0 ? MAP_ANONYMOUS : 0, r;
+	void *p = mmap(NULL, size, prot, MAP_SHARED | anonymous, fd, offset);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	if (mremap(p, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, at) == at)
+		return 0;
+	r = -errno;
+	munmap(p, size);
+	return r;
+}
+
 /* Only for a frame that was never published. */
 void vmgen_frame_free(struct source *s)
 {

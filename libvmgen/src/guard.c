@@ -15,7 +15,7 @@ const vmgen_word vmgen_never[VMGEN_RECORDS / 8 + 1]
  */
 int vmgen_epoch_read(struct reading *now, const vmgen_word **ret)
 {
-	int i, r, error;
+	int i, r;
 
 	*ret = NULL;
 	for (i = 0; i < EPOCH_TRIES; i++) {
@@ -27,9 +27,8 @@ int vmgen_epoch_read(struct reading *now, const vmgen_word **ret)
 			return r;
 		if (now->source != vmgen_source_current())
 			continue;
-		error = vmgen_source_renew(now->source);
-		if (error < 0)
-			return error;
+		if (vmgen_source_refill(now->source) < 0)
+			return -ENOSPC;
 	}
 	return -EIO;
 }

@@ -73,6 +73,7 @@ struct source {
 	dev_t dev, rdev;	/* what fd was when we opened it */
 	ino_t ino;
 	int error;		/* of a blind one: why there is no counter */
+	bool reached;		/* uevent: the kernel sends them to where the socket is */
 	bool announced;		/* uevent: it is known that the kernel sends them */
 	uint32_t used;		/* records handed out */
 	uint64_t flags;		/* VMGEN_INFO_FORK */
@@ -83,6 +84,7 @@ struct source {
 
 /* frame.c */
 int vmgen_frame_new(const struct backend *ops, struct source **ret);
+int vmgen_frame_map(void *at, size_t size, int prot, int fd, off_t offset);
 void vmgen_frame_free(struct source *s);
 size_t vmgen_page_size(void);
 bool vmgen_wipe_on_fork(void *addr, size_t size);
@@ -104,6 +106,7 @@ void vmgen_reason_note(vmgen_guard *g, const vmgen_word *record);
 
 /* record.c */
 const vmgen_word *vmgen_record_get(struct source *s, uint64_t word);
+bool vmgen_record_room(const struct source *s, uint64_t word);
 const struct source *vmgen_record_source(const vmgen_word *record);
 uint64_t vmgen_record_word(const vmgen_word *record);
 void vmgen_record_retire(struct source *s);
@@ -114,8 +117,10 @@ bool vmgen_sealed(void);
 /* source.c */
 int vmgen_source_sync(struct reading *ret);
 int vmgen_source_renew(struct source *s);
+int vmgen_source_refill(struct source *s);
 int vmgen_source_force(const struct backend *ops);
 int vmgen_source_fd(const struct source *s);
+void vmgen_source_disown(int fd);
 struct source *vmgen_source_current(void);
 bool vmgen_source_alike(const struct source *a, const struct source *b);
 
@@ -123,6 +128,7 @@ bool vmgen_source_alike(const struct source *a, const struct source *b);
 bool vmgen_is_absent(int error);
 int vmgen_probe_list(const struct backend *const *list, size_t n, struct source **ret);
 int vmgen_probe(struct source **ret);
+int vmgen_probe_again(const struct source *s, struct source **ret);
 int vmgen_probe_uevent(int error, struct source **ret);
 int vmgen_probe_blind(int error, struct source **ret);
 const struct backend *vmgen_probe_force(const struct backend *ops);
@@ -155,6 +161,7 @@ bool vmgen_uevent_parse(const char *message, size_t size, uint64_t *seqnum);
 
 /* sys.c */
 int vmgen_sys_open(const char *path);
+int vmgen_sys_dup(int fd);
 int vmgen_sys_close(int fd);
 ssize_t vmgen_sys_read(int fd, void *buf, size_t size);
 ssize_t vmgen_sys_recvmsg(int fd, struct msghdr *msg, int flags);

@@ -24,10 +24,9 @@ static uint64_t load64(const void *p)
 }
 
 /* Pairs with the writer's store of an odd count before it touches a field. */
-static bool seq_begin(const uint32_t *seq, uint32_t *ret)
+static uint32_t seq_begin(const uint32_t *seq)
 {
-	*ret = __atomic_load_n(seq, __ATOMIC_ACQUIRE);
-	return !(*ret & 1);
+	return __atomic_load_n(seq, __ATOMIC_ACQUIRE);
 }
 
 /* Pairs with the writer's release store of the even count behind the last field. */
@@ -56,7 +55,8 @@ int vmgen_page_generation(const struct vmgenctr_generation_page *p, struct page 
 	if (!generation_valid(p))
 		return -EBADMSG;
 	for (i = 0; i < SEQ_TRIES; i++) {
-		if (!seq_begin(&p->seq_count, &seq))
+		seq = seq_begin(&p->seq_count);
+		if (le32toh(seq) & 1)
 			continue;
 		page.flags = le64toh(load64(&p->flags));
 		page.generation = le64toh(load64(&p->generation));
@@ -97,7 +97,8 @@ int vmgen_page_status(const struct vmgenctr_status_page *p, uint64_t generation,
 
 	if (!status_valid(p))
 		return -EBADMSG;
-	if (!seq_begin(&p->seq_count, &seq))
+	seq = seq_begin(&p->seq_count);
+	if (seq & 1)
 		return -EAGAIN;
 	ready = load64(&p->ready_generation) == generation &&
 		(load64(&p->flags) & VMGENCTR_STATUS_F_CRNG_RESEEDED);

@@ -39,12 +39,12 @@ static void source_opened(struct source *s)
 	s->fd = -1;
 }
 
-static int source_new(const struct backend *ops, struct source **ret)
+/* @fd is the source's, or closed. */
+static int source_from(const struct backend *ops, int fd, struct source **ret)
 {
 	struct source *s = NULL;
-	int fd, r;
+	int r;
 
-	fd = ops->open();
 	if (fd < 0)
 		return fd;
 	r = vmgen_frame_new(ops, &s);
@@ -61,6 +61,22 @@ err:
 	vmgen_frame_free(s);
 	vmgen_sys_close(fd);
 	return r;
+}
+
+static int source_new(const struct backend *ops, struct source **ret)
+{
+	return source_from(ops, ops->open(), ret);
+}
+
+/*
+ * The file of @s in a frame of its own, if it is still open.  What tells of uevents is
+ * shared with relatives who read them, together with the frame.
+ */
+int vmgen_probe_again(const struct source *s, struct source **ret)
+{
+	int fd = s->ops->blind ? -EBADF : vmgen_source_fd(s);
+
+	return source_from(s->ops, fd < 0 ? fd : vmgen_sys_dup(fd), ret);
 }
 
 /* There is no counter for this process, as opposed to: we could not find out. */

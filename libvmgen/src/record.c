@@ -7,6 +7,11 @@
 #include "lib.h"
 
 #define RECORDS		(VMGEN_RECORDS / VMGEN_STRIDE)
+/*
+ * Of no epoch, as is the 0 of fork().  That matches a page of nothing but ones, which is
+ * what hardware reads as when it has gone, just when its records are retired.
+ */
+#define RETIRED		UINT64_C(0x7e4d72657469a1ed)
 
 static vmgen_word *record_at(const struct source *s, uint32_t i)
 {
@@ -33,7 +38,7 @@ static vmgen_word *record_claim(struct source *s)
 /*
  * Sequentially consistent, as are the stores in vmgen_record_retire() and the
  * change of the current source before it: either this side sees that the source
- * is no longer current, or that side zeroes what was written here.
+ * is no longer current, or that side retires what was written here.
  */
 static bool record_write(struct source *s, vmgen_word *record, uint64_t word)
 {
@@ -41,8 +46,20 @@ static bool record_write(struct source *s, vmgen_word *record, uint64_t word)
 	__atomic_store_n(record, word + 1, __ATOMIC_SEQ_CST);
 	if (vmgen_source_current() == s)
 		return true;
-	__atomic_store_n(record, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(record, RETIRED, __ATOMIC_SEQ_CST);
 	return false;
+}
+
+static bool is_record_of(const vmgen_word *record, uint64_t word)
+{
+	return record && __atomic_load_n(record, __ATOMIC_RELAXED) == word + 1;
+}
+
+/* Would vmgen_record_get() return one? */
+bool vmgen_record_room(const struct source *s, uint64_t word)
+{
+	return is_record_of(__atomic_load_n(&s->live, __ATOMIC_ACQUIRE), word) ||
+	       __atomic_load_n(&s->used, __ATOMIC_RELAXED) < RECORDS;
 }
 
 /*
@@ -55,7 +72,7 @@ const vmgen_word *vmgen_record_get(struct source *s, uint64_t word)
 	vmgen_word *live = __atomic_load_n(&s->live, __ATOMIC_ACQUIRE);
 	vmgen_word *record;
 
-	if (live && __atomic_load_n(live, __ATOMIC_RELAXED) == word + 1)
+	if (is_record_of(live, word))
 		return live;
 	record = record_claim(s);
 	if (!record || !record_write(s, record, word))
@@ -88,5 +105,5 @@ void vmgen_record_retire(struct source *s)
 	uint32_t i;
 
 	for (i = 0; i < RECORDS; i++)
-		__atomic_store_n(record_at(s, i), 0, __ATOMIC_SEQ_CST);
+		__atomic_store_n(record_at(s, i), RETIRED, __ATOMIC_SEQ_CST);
 }

@@ -63,6 +63,16 @@ static void source_disown(struct source *s, int fd)
 		__atomic_store_n(&s->fd, -1, __ATOMIC_RELAXED);
 }
 
+/* Of a file that is somebody's own, and may be of the same device. */
+void vmgen_source_disown(int fd)
+{
+	struct source *s = vmgen_source_current();
+
+	source_disown(s, fd);
+	if (s)
+		source_disown(s->prev, fd);
+}
+
 static void source_discard(struct source *s)
 {
 	source_close(s);
@@ -105,14 +115,27 @@ int vmgen_source_renew(struct source *s)
 	struct source *new;
 	int r;
 
-	/* All records are used. */
-	if (vmgen_sealed())
-		return -ENOSPC;
 	r = vmgen_probe(&new);
 	if (vmgen_is_absent(r) && is_blind(s))
 		r = vmgen_probe_blind(r, &new);
 	if (r < 0)
 		return r;
+	source_publish(s, new);
+	return 0;
+}
+
+/*
+ * All records of @s are used.  From what is open there is a way on, also for a process
+ * that could not open it any more.
+ */
+int vmgen_source_refill(struct source *s)
+{
+	struct source *new;
+
+	if (vmgen_sealed())
+		return -ENOSPC;
+	if (vmgen_probe_again(s, &new) < 0)
+		return vmgen_source_renew(s);
 	source_publish(s, new);
 	return 0;
 }
@@ -159,6 +182,16 @@ static bool is_gone(const struct source *s, int error)
 }
 
 /*
+ * The page is no counter, so that its live word says nothing: guards must not go by it
+ * any more.  A driver that has gone is another matter: the hypervisor's page stays, and
+ * goes on telling the truth.
+ */
+static bool is_void(const struct source *s, int error)
+{
+	return error == -EBADMSG || (error == -ENODEV && !s->ops->reads && !s->ops->blind);
+}
+
+/*
  * What is the generation, and is the kernel ready for it?  When not even a source
  * that stands for "none" is there, ret->source is NULL.
  */
@@ -174,6 +207,8 @@ int vmgen_source_sync(struct reading *ret)
 			return r;
 		ret->source = s;
 		r = s->ops->sync(s, ret);
+		if (is_void(s, r))
+			vmgen_record_retire(s);
 		ret->info.flags |= s->flags;
 		ret->info.backend = s->ops->id;
 		if (vmgen_sealed() || !is_gone(s, r))

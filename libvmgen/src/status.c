@@ -2,18 +2,23 @@
 /* What the library tells about itself.  Each answer comes from a fresh check. */
 #include "lib.h"
 
-int vmgen_sync(struct vmgen_info *ret)
+/* Without a record for this generation a guard would not see that it ends. */
+static int sync_with_room(struct reading *now)
 {
 	const vmgen_word *record;
+	int r = vmgen_source_sync(now);
+
+	if (r < 0 || vmgen_record_room(now->source, now->word))
+		return r;
+	return vmgen_epoch_read(now, &record);
+}
+
+int vmgen_sync(struct vmgen_info *ret)
+{
 	struct reading now;
 	int saved = errno;
-	int r;
+	int r = sync_with_room(&now);
 
-	/* Sealed, it must say so when there is no record left for this generation. */
-	if (vmgen_sealed())
-		r = vmgen_epoch_read(&now, &record);
-	else
-		r = vmgen_source_sync(&now);
 	if (r == 0 && ret)
 		*ret = now.info;
 	errno = saved;

@@ -18,6 +18,13 @@ int vmgen_sys_open(const char *path)
 	return r < 0 ? -errno : (int)r;
 }
 
+int vmgen_sys_dup(int fd)
+{
+	int r = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	return r < 0 ? -errno : r;
+}
+
 int vmgen_sys_close(int fd)
 {
 	return syscall(SYS_close, fd) < 0 ? -errno : 0;
@@ -37,9 +44,12 @@ ssize_t vmgen_sys_getrandom(void *buf, size_t size)
 	return r < 0 ? -errno : r;
 }
 
-/* New 32-bit machines have only the call with 64 bits of seconds. */
+/*
+ * New 32-bit machines have only the call with 64 bits of seconds; in x32 a long is shorter
+ * than what the kernel takes for one.
+ */
 #ifdef SYS_futex
-typedef long futex_time;
+typedef __kernel_long_t futex_time;
 #else
 #define SYS_futex SYS_futex_time64
 typedef int64_t futex_time;

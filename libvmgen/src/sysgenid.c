@@ -30,10 +30,7 @@ static int device_open(void)
 
 int vmgen_sysgenid_map(struct source *s, int fd)
 {
-	void *p = mmap(s->generation, vmgen_page_size(), PROT_READ,
-		       MAP_SHARED | MAP_FIXED, fd, 0);
-
-	return p == MAP_FAILED ? -errno : 0;
+	return vmgen_frame_map(s->generation, vmgen_page_size(), PROT_READ, fd, 0);
 }
 
 /* 0, or -EBADMSG: there is something behind the number that has no meaning */

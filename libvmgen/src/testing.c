@@ -43,18 +43,19 @@ void vmgen_testing_at(char *base, struct test *ret)
 	ret->control = (void *)(base + 2 * page);
 }
 
-static void *map_at(void *at, int fd, int flags)
+static void *map_anywhere(int fd)
 {
-	return mmap(at, TEST_PAGES * vmgen_page_size(), PROT_READ | PROT_WRITE,
-		    MAP_SHARED | flags, fd, 0);
+	return mmap(NULL, TEST_PAGES * vmgen_page_size(), PROT_READ | PROT_WRITE,
+		    MAP_SHARED, fd, 0);
 }
 
 /* For the life of a source, so that reading from it takes no system call of ours. */
 int vmgen_testing_map(struct source *s, int fd)
 {
-	void *p = map_at(s->status + vmgen_page_size(), fd, MAP_FIXED);
+	size_t page = vmgen_page_size();
 
-	return p == MAP_FAILED ? -errno : 0;
+	return vmgen_frame_map(s->status + page, TEST_PAGES * page,
+			       PROT_READ | PROT_WRITE, fd, 0);
 }
 
 static void test_unmap(struct test *t)
@@ -71,7 +72,7 @@ static int test_map(int fd, struct test *ret)
 		return -errno;
 	if (st.st_size != (off_t)(TEST_PAGES * vmgen_page_size()))
 		return -EINVAL;
-	base = map_at(NULL, fd, 0);
+	base = map_anywhere(fd);
 	if (base == MAP_FAILED)
 		return -errno;
 	vmgen_testing_at(base, ret);
@@ -221,7 +222,7 @@ int vmgen_test_create(unsigned int flags)
 	fd = test_memfd();
 	if (fd < 0)
 		return fd;
-	base = map_at(NULL, fd, 0);
+	base = map_anywhere(fd);
 	if (base == MAP_FAILED) {
 		r = -errno;
 		close(fd);

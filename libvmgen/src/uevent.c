@@ -9,10 +9,13 @@
  */
 #include <linux/filter.h>
 #include <linux/netlink.h>
+#include <linux/nsfs.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib.h"
@@ -22,6 +25,7 @@
 #define MESSAGE_MAX	2048
 /* So many in a row, and the rest the next time. */
 #define DRAIN_MAX	1024
+#define INITIAL_USER_NS	0xEFFFFFFDu	/* its inode, by the kernel's ABI */
 
 /* Of our own driver it is known that it sends them; of others, when one has come. */
 #define DRIVER		"/sys/class/misc/vmgenctr"
@@ -31,6 +35,17 @@ static const char *const drivers[] = {
 };
 
 static bool heard;	/* one has come to this process */
+
+/* In place of a page. */
+struct shared {
+	vmgen_word word;
+	uint32_t heard;		/* one has come to a relative */
+};
+
+static struct shared *shared(const struct source *s)
+{
+	return (struct shared *)s->generation;
+}
 
 /* Else every uevent of the machine waits in a queue that nobody may ever read. */
 static int keep_changes(int fd)
@@ -151,7 +166,7 @@ int vmgen_uevent_receive(int fd, uint64_t *seqnum)
 /* Several may read one and the same uevent: the largest number counts, and once. */
 static void word_raise(struct source *s, uint64_t seqnum)
 {
-	vmgen_word *word = (vmgen_word *)s->generation;
+	vmgen_word *word = &shared(s)->word;
 	uint64_t old = __atomic_load_n(word, __ATOMIC_RELAXED);
 
 	while (old < seqnum)
@@ -160,13 +175,19 @@ static void word_raise(struct source *s, uint64_t seqnum)
 			return;
 }
 
+static void hear(struct source *s, uint64_t seqnum)
+{
+	__atomic_store_n(&shared(s)->heard, 1, __ATOMIC_RELAXED);
+	word_raise(s, seqnum);
+}
+
 void vmgen_uevent_seen(uint64_t seqnum)
 {
 	struct source *s = vmgen_source_current();
 
 	__atomic_store_n(&heard, true, __ATOMIC_RELAXED);
 	if (s && s->ops == &vmgen_backend_uevent)
-		word_raise(s, seqnum);
+		hear(s, seqnum);
 }
 
 /*
@@ -181,21 +202,40 @@ static int receive_sealed(int fd, uint64_t *seqnum)
 	return n < 0 ? (int)n : vmgen_uevent_parse(message, (size_t)n, seqnum);
 }
 
-/* Of a socket that has lost a message nobody knows what it lost: it is replaced. */
+static int receive(int fd, uint64_t *seqnum)
+{
+	return vmgen_sealed() ? receive_sealed(fd, seqnum) :
+	       vmgen_uevent_receive(fd, seqnum);
+}
+
+/*
+ * Of a socket that has lost a message nobody knows what it lost, and only one of those
+ * who share it is told.  The number is at most that of a message which has come before
+ * the one that was lost.
+ */
+static void lose(struct source *s)
+{
+	word_raise(s, vmgen_source_word(s) + 1);
+}
+
+/* -EBADF: the socket is to be replaced, which a sealed process cannot do */
 static int drain(struct source *s, int fd)
 {
 	uint64_t seqnum;
 	int i, r;
 
 	for (i = 0; i < DRAIN_MAX; i++) {
-		r = vmgen_sealed() ? receive_sealed(fd, &seqnum) :
-		    vmgen_uevent_receive(fd, &seqnum);
-		if (r < 0)
-			return r == -EAGAIN ? 0 : -EBADF;
-		if (!r)
-			continue;
-		__atomic_store_n(&heard, true, __ATOMIC_RELAXED);
-		word_raise(s, seqnum);
+		r = receive(fd, &seqnum);
+		if (r == -ENOBUFS)
+			lose(s);
+		if (r == -EAGAIN)
+			return 0;
+		if (r < 0 && !(r == -ENOBUFS && vmgen_sealed()))
+			return -EBADF;
+		if (r == 1) {
+			__atomic_store_n(&heard, true, __ATOMIC_RELAXED);
+			hear(s, seqnum);
+		}
 	}
 	return 0;
 }
@@ -210,22 +250,55 @@ static int uevent_open(void)
 	return -ENOENT;
 }
 
-static int uevent_map(struct source *s, int fd)
+/* What has no owner that may be asked for has one further out, which says nothing. */
+static bool is_initial(int namespace)
 {
-	void *p = mmap(s->generation, vmgen_page_size(), PROT_READ | PROT_WRITE,
-		       MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	int owner = ioctl(namespace, NS_GET_USERNS);
+	struct stat st;
+	bool is;
 
-	(void)fd;
-	return p == MAP_FAILED ? -errno : 0;
+	if (owner < 0)
+		return false;
+	is = fstat(owner, &st) == 0 && st.st_ino == INITIAL_USER_NS;
+	vmgen_sys_close(owner);
+	return is;
 }
 
-/* Does the kernel send them?  Also true where a relative of this process has got one. */
-static bool is_announced(struct source *s, uint64_t word)
+/*
+ * Since Linux 4.18 a uevent goes to those network namespaces only that the initial user
+ * namespace owns.  A kernel without the one or the other has just these.
+ */
+static bool is_reached(void)
+{
+	int fd;
+	bool is;
+
+	if (access("/proc/self/ns/user", F_OK) < 0)
+		return true;
+	fd = vmgen_sys_open("/proc/self/ns/net");
+	if (fd < 0)
+		return fd == -ENOENT;
+	is = is_initial(fd);
+	vmgen_sys_close(fd);
+	return is;
+}
+
+static int uevent_map(struct source *s, int fd)
+{
+	(void)fd;
+	s->reached = is_reached();
+	return vmgen_frame_map(s->generation, vmgen_page_size(), PROT_READ | PROT_WRITE,
+			       -1, 0);
+}
+
+/* Does the kernel send them here?  Also true where a relative of this process has got one. */
+static bool is_announced(struct source *s)
 {
 	if (!vmgen_sealed())
-		__atomic_store_n(&s->announced, access(DRIVER, F_OK) == 0,
+		__atomic_store_n(&s->announced, s->reached && access(DRIVER, F_OK) == 0,
 				 __ATOMIC_RELAXED);
-	return word || __atomic_load_n(&heard, __ATOMIC_RELAXED) ||
+	return __atomic_load_n(&shared(s)->heard, __ATOMIC_RELAXED) ||
+	       __atomic_load_n(&heard, __ATOMIC_RELAXED) ||
 	       __atomic_load_n(&s->announced, __ATOMIC_RELAXED);
 }
 
@@ -238,7 +311,7 @@ static int uevent_sync(struct source *s, struct reading *ret)
 	ret->word = vmgen_source_word(s);
 	if (r < 0)
 		return r;
-	return is_announced(s, ret->word) ? -ENODATA :
+	return is_announced(s) ? -ENODATA :
 	       __atomic_load_n(&s->error, __ATOMIC_RELAXED);
 }
 

@@ -50,7 +50,7 @@ static void relax(void)
 
 static bool page_valid(const struct vmclock_page *p)
 {
-	return load32(&p->magic) == VMCLOCK_MAGIC && load32(&p->size) >= sizeof(*p) &&
+	return load32(&p->magic) == VMCLOCK_MAGIC &&
 	       le16toh(__atomic_load_n(&p->version, __ATOMIC_RELAXED)) == VMCLOCK_VERSION;
 }
 
@@ -71,6 +71,14 @@ static bool page_read(const struct vmclock_page *p, struct page *ret)
 	return __atomic_load_n(&p->seq_count, __ATOMIC_RELAXED) == seq;
 }
 
+/* The counter came later than the rest: a clock without it may well be shorter. */
+static int page_check(const struct vmclock_page *p, const struct page *page)
+{
+	if (!(page->flags & VMCLOCK_F_COUNTER))
+		return -ENODEV;
+	return load32(&p->size) >= sizeof(*p) ? 0 : -EBADMSG;
+}
+
 /*
  * 0; -ENODEV: there is no counter in it; -EBADMSG: this is no such page; -EIO: the
  * hypervisor never finished
@@ -79,17 +87,17 @@ int vmgen_vmclock_page(const void *at, struct page *ret)
 {
 	const struct vmclock_page *p = at;
 	struct page page;
-	int i;
+	int i, r;
 
 	if (!page_valid(p))
 		return -EBADMSG;
 	for (i = 0; i < VMCLOCK_TRIES; i++, relax()) {
 		if (!page_read(p, &page))
 			continue;
-		if (!(page.flags & VMCLOCK_F_COUNTER))
-			return -ENODEV;
-		*ret = page;
-		return 0;
+		r = page_check(p, &page);
+		if (r == 0)
+			*ret = page;
+		return r;
 	}
 	return -EIO;
 }
@@ -97,13 +105,12 @@ int vmgen_vmclock_page(const void *at, struct page *ret)
 /* A clock that has no counter is none of ours.  One that is broken is, and says so. */
 int vmgen_vmclock_map(struct source *s, int fd)
 {
-	void *p = mmap(s->generation, vmgen_page_size(), PROT_READ,
-		       MAP_SHARED | MAP_FIXED, fd, 0);
 	struct page page;
+	int r = vmgen_frame_map(s->generation, vmgen_page_size(), PROT_READ, fd, 0);
 
-	if (p == MAP_FAILED)
-		return -errno;
-	return vmgen_vmclock_page(p, &page) == -ENODEV ? -ENODEV : 0;
+	if (r < 0)
+		return r;
+	return vmgen_vmclock_page(s->generation, &page) == -ENODEV ? -ENODEV : 0;
 }
 
 /*
@@ -125,21 +132,26 @@ int vmgen_vmclock_sync(struct source *s, struct reading *ret)
 }
 
 /* Where the hypervisor does not notify, the driver says that poll() is of no use. */
+static bool notifies(int fd)
+{
+	struct pollfd p = { .fd = fd };
+
+	return poll(&p, 1, 0) == 0;
+}
+
 static int device_watch(void)
 {
-	struct pollfd p = { .fd = device_open() };
+	int fd = device_open();
 
-	if (p.fd < 0)
-		return p.fd;
-	if (poll(&p, 1, 0) == 0)
-		return p.fd;
-	vmgen_sys_close(p.fd);
+	if (fd < 0 || notifies(fd))
+		return fd;
+	vmgen_sys_close(fd);
 	return -EOPNOTSUPP;
 }
 
 /*
  * Only a read makes poll() quiet, and the driver copies a page that holds still.  It
- * notifies of a live migration, too.
+ * notifies of a live migration, too, after which the next host may not notify any more.
  */
 static int device_seen(int fd, struct vmgen_info *ret)
 {
@@ -156,9 +168,10 @@ static int device_seen(int fd, struct vmgen_info *ret)
 	if (n != sizeof(copy))
 		return -EBADMSG;
 	r = vmgen_vmclock_page(&copy, &page);
-	if (r == 0)
-		ret->generation = page.generation;
-	return r;
+	if (r < 0)
+		return r;
+	ret->generation = page.generation;
+	return notifies(fd) ? 0 : -EOPNOTSUPP;
 }
 
 const struct backend vmgen_backend_vmclock = {

@@ -39,10 +39,8 @@ static int device_read(struct source *s, struct vmgenctr_info *ret)
 static int map_page(void *at, int fd, off_t pgoff)
 {
 	size_t size = vmgen_page_size();
-	void *p = mmap(at, size, PROT_READ, MAP_SHARED | MAP_FIXED, fd,
-		       pgoff * (off_t)size);
 
-	return p == MAP_FAILED ? -errno : 0;
+	return vmgen_frame_map(at, size, PROT_READ, fd, pgoff * (off_t)size);
 }
 
 int vmgenctr_map(struct source *s, int fd)

@@ -20,6 +20,7 @@ struct vmgen_watch {
 	int fd;				/* the one file in it */
 	const struct backend *ops;	/* whose device that is */
 	bool lost;			/* it only tells when the device may be back */
+	bool mute;			/* the device has ceased to tell anything */
 	bool stale;			/* what is found next is a change, whatever it is */
 	bool doomed;			/* freed by one of its callbacks */
 	uint32_t owner;			/* the process that made it */
@@ -38,6 +39,7 @@ static int watch_attach(vmgen_watch *w, int fd)
 {
 	struct epoll_event event = { .events = EPOLLIN };
 
+	vmgen_source_disown(fd);
 	if (epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &event) < 0)
 		return -errno;
 	if (w->fd >= 0) {
@@ -116,16 +118,34 @@ static int watch_reopen(vmgen_watch *w)
 	return r;
 }
 
+/* For good, and not readable for ever: its user has to look for something else. */
+static int watch_silence(vmgen_watch *w)
+{
+	w->mute = true;
+	epoll_ctl(w->epoll, EPOLL_CTL_DEL, w->fd, NULL);
+	return -EOPNOTSUPP;
+}
+
+static int watch_see(vmgen_watch *w, struct vmgen_info *ret)
+{
+	int r;
+
+	if (w->mute)
+		return -EOPNOTSUPP;
+	r = w->lost ? -ENODEV : w->ops->seen(w->fd, ret);
+	return r == -EOPNOTSUPP ? watch_silence(w) : r;
+}
+
 /* 1: a change, and *ret tells into what; 0: none */
 static int watch_look(vmgen_watch *w, struct vmgen_info *ret)
 {
-	int r = w->lost ? -ENODEV : w->ops->seen(w->fd, ret);
+	int r = watch_see(w, ret);
 
 	if (r == -ENODEV) {
 		r = watch_reopen(w);
 		if (r < 0)
 			return r == -EAGAIN ? 0 : r;
-		r = w->ops->seen(w->fd, ret);
+		r = watch_see(w, ret);
 	}
 	if (r < 0)
 		return r;

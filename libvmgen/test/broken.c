@@ -29,6 +29,51 @@ static void is_conservative(int fd, enum vmgen_test_fault fault, int error)
 	CHECK(vmgen_status() == VMGEN_ACTIVE);
 }
 
+/* Nothing has happened to the generation itself: from the first look on it is the same. */
+static void is_told_to_all(int fd, enum vmgen_test_fault fault)
+{
+	vmgen_guard asleep = VMGEN_GUARD_INIT, fresh = VMGEN_GUARD_INIT;
+
+	CHECK(vmgen_changed(&g));
+	CHECK(vmgen_changed(&asleep));
+	CHECK(vmgen_test_fault(fd, fault) == 0);
+	CHECK(vmgen_changed(&fresh));
+	CHECK(vmgen_changed(&fresh));
+	CHECK(vmgen_changed(&g) && vmgen_changed(&g));
+	CHECK(vmgen_changed(&asleep) && vmgen_changed(&asleep));
+}
+
+/* What is read where there is no hardware any more is nothing but ones. */
+static void all_ones(unsigned int flags)
+{
+	vmgen_guard asleep = VMGEN_GUARD_INIT;
+	int fd = counter(flags);
+
+	CHECK(vmgen_changed(&g));
+	CHECK(vmgen_changed(&asleep));
+	CHECK(vmgen_test_set(fd, UINT64_MAX) == 0);
+	CHECK(vmgen_test_fault(fd, VMGEN_TEST_GARBAGE) == 0);
+	CHECK(vmgen_changed(&g) && vmgen_changed(&g));
+	CHECK(vmgen_changed(&asleep) && vmgen_changed(&asleep));
+	close(fd);
+}
+
+/* A clock whose host has no counter any more says so, and shows a number all the same. */
+static void withdrawn(uint64_t generation)
+{
+	vmgen_guard fresh = VMGEN_GUARD_INIT;
+	int fd = counter(VMGEN_TEST_VMCLOCK);
+
+	CHECK(vmgen_test_set(fd, generation) == 0);
+	CHECK(vmgen_changed(&g));
+	CHECK(!vmgen_changed(&g));
+	CHECK(vmgen_test_fault(fd, VMGEN_TEST_REMOVE) == 0);
+	CHECK(vmgen_status() == VMGEN_ABSENT);
+	CHECK(vmgen_changed(&fresh) && vmgen_changed(&fresh));
+	CHECK(vmgen_changed(&g) && vmgen_changed(&g));
+	close(fd);
+}
+
 /* The sequence counts stay odd: the kernel answers instead of the pages. */
 static void torn_pages_are_bypassed(int fd)
 {
@@ -119,9 +164,19 @@ int main(void)
 		fd = counter(faults[i].flags);
 		is_conservative(fd, faults[i].fault, faults[i].error);
 		close(fd);
-		if (faults[i].when_opened)
-			broken_when_opened(faults[i].flags, faults[i].fault);
+		if (!faults[i].when_opened)
+			continue;
+		broken_when_opened(faults[i].flags, faults[i].fault);
+		if (faults[i].error != -EBADMSG)
+			continue;
+		fd = counter(faults[i].flags);
+		is_told_to_all(fd, faults[i].fault);
+		close(fd);
 	}
+	all_ones(0);
+	all_ones(VMGEN_TEST_VMCLOCK);
+	withdrawn(5);
+	withdrawn(0);
 	for (i = 0; i < sizeof(impossible) / sizeof(impossible[0]); i++)
 		refused(impossible[i].flags, impossible[i].fault);
 	return 0;

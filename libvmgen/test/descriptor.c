@@ -63,6 +63,35 @@ static void closed_again_and_again(void)
 	CHECK(n >= 1 && n <= 2);
 }
 
+/* Nobody can ask any more whose the number is: it is the library's, or there is no seal. */
+static void lost_before_the_seal(enum vmgen_test_fault fault)
+{
+	int pipes[2], r;
+
+	CHECK(vmgen_sync(NULL) == 0);
+	become_a_daemon(pipes);
+	CHECK(vmgen_test_fault(fd, fault) == 0);
+	r = vmgen_seal();
+	CHECK(fault == VMGEN_TEST_DENY ? r == -EACCES : r == 0);
+	CHECK(vmgen_test_bump(fd) == 0);
+	CHECK(vmgen_changed(&g));
+	CHECK(vmgen_changed(&g) == (r < 0));
+	the_pipe_is_untouched(pipes);
+}
+
+static void in_a_child(enum vmgen_test_fault fault)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		lost_before_the_seal(fault);
+		_exit(0);
+	}
+	reap(pid);
+	CHECK(vmgen_test_fault(fd, VMGEN_TEST_RESTORE) == 0);
+	CHECK(vmgen_changed(&g));
+}
+
 int main(void)
 {
 	int pipes[2], low = vmgen_test_create(0), i;
@@ -77,6 +106,8 @@ int main(void)
 	CHECK(vmgen_test_install(fd) == 0);
 	CHECK(vmgen_changed(&g));
 	every_descriptor_is_close_on_exec();
+	in_a_child(VMGEN_TEST_RESTORE);
+	in_a_child(VMGEN_TEST_DENY);
 
 	become_a_daemon(pipes);
 	CHECK(!vmgen_changed(&g));

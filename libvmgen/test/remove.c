@@ -54,7 +54,8 @@ static void in_a_loop(unsigned int flags)
 	files = open_files();
 	for (i = 0; i < 100; i++)
 		unbind_and_bind(fd, &g);
-	CHECK(open_files() == files);
+	/* Fewer: what was replaced before is closed when that is replaced in turn. */
+	CHECK(open_files() <= files);
 	unseen(fd, &g, flags & VMGEN_TEST_SOFTWARE);
 	close(fd);
 }

@@ -87,9 +87,15 @@ const char *hex_id(const struct vmgen_info *info, char hex[HEX_ID_SIZE])
 	return hex;
 }
 
+/* Some counters begin with 0, so that no number says that there is none. */
+static bool has_counter(const struct vmgen_info *info)
+{
+	return info->backend != VMGEN_BACKEND_NONE && info->backend != VMGEN_BACKEND_UEVENT;
+}
+
 const char *generation_text(const struct vmgen_info *info, char text[GENERATION_SIZE])
 {
-	if (!info->generation)
+	if (!has_counter(info))
 		return NULL;
 	snprintf(text, GENERATION_SIZE, "%" PRIu64, info->generation);
 	return text;
@@ -100,7 +106,7 @@ void json_info(struct json *j, const struct vmgen_info *info)
 {
 	char hex[HEX_ID_SIZE], text[GENERATION_SIZE];
 
-	json_string(j, "status", status_name(info->generation ? VMGEN_ACTIVE :
+	json_string(j, "status", status_name(has_counter(info) ? VMGEN_ACTIVE :
 					     VMGEN_NOTIFY_ONLY));
 	if (!generation_text(info, text))
 		return;

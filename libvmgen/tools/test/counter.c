@@ -2,7 +2,7 @@
 /*
  * A counter of the test backend for several processes.
  *
- *	counter run [software] -- COMMAND...	run COMMAND with a new one
+ *	counter run [software | sysgenid] -- COMMAND...	run COMMAND with a new one
  *	counter bump | set N | fault N		change it, from below COMMAND
  *
  * It is inherited as descriptor FD, and preload.so makes the command use it.
@@ -22,15 +22,22 @@ static int fail(const char *what, int error)
 	return 1;
 }
 
+static unsigned int kind(const char *name)
+{
+	if (strcmp(name, "software") == 0)
+		return VMGEN_TEST_SOFTWARE;
+	return strcmp(name, "sysgenid") == 0 ? VMGEN_TEST_SYSGENID : 0;
+}
+
 static int run(char **argv)
 {
-	int software = strcmp(argv[0], "software") == 0;
-	int fd = vmgen_test_create(software ? VMGEN_TEST_SOFTWARE : 0);
+	unsigned int flags = kind(argv[0]);
+	int fd = vmgen_test_create(flags);
 
 	if (fd < 0)
 		return fail("create", fd);
 	dup2(fd, FD);
-	argv += software;
+	argv += flags != 0;
 	argv += strcmp(argv[0], "--") == 0;
 	execvp(argv[0], argv);
 	return fail(argv[0], 1);

@@ -37,7 +37,8 @@ class Guard:
     def changed(self) -> bool:
         """True on first use, and once after each change.
 
-        When it is true, the kernel's generator is already reseeded.
+        When it is true, the kernel's generator is already reseeded, where the
+        counter tells (CRNG_RESEEDED); vmgen.secrets insists on it.
         """
         return _lib.changed(self._at)
 

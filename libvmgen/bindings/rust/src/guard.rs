@@ -59,7 +59,7 @@ impl Guard {
     }
 
     /// True on first use and once after each change.  When it is true, the kernel's
-    /// generator is already reseeded.
+    /// generator is already reseeded, where the counter tells (`Info::crng_reseeded`).
     pub fn changed(&mut self) -> bool {
         // SAFETY: the guard is initialised, and ours alone.
         unsafe { sys::vmgen_changed(&mut self.raw) }

@@ -36,9 +36,12 @@ nothing_fetched() {
 	[[ ! -e $VMGEN_CACHE/src/kernel-7.3/.tmp.killed ]]
 }
 
-# debian_has TEXT: what apt-cache says of a Debian that delivers nothing
+# debian_has TEXT: what apt-cache says of a Debian whose lists can be read, and no more
 debian_has() {
-	printf '#!/bin/sh\n' > "$COPY/bin/apt-get"
+	cat > "$COPY/bin/apt-get" <<-'END'
+		#!/bin/sh
+		[ "$1" = update ] || { echo '404  Not Found'; exit 100; }
+	END
 	printf '#!/bin/sh\ncat <<"END"\n%s\nEND\n' "$1" > "$COPY/bin/apt-cache"
 	chmod +x "$COPY"/bin/*
 	PATH=$COPY/bin:$PATH
@@ -59,6 +62,13 @@ linux-source-99.1
 linux-source-99.2-rt'
 	run -0 --separate-stderr "$COPY/scripts/fetch" --newer kernel
 	[[ $output = 99.1 ]]
+}
+
+@test "fetch: a version that is in the lists and not on the mirror cannot be had" {
+	debian_has ' qemu | 1:10.0.99+ds-1 | x'
+	run -4 "$COPY/scripts/fetch" qemu 10.0
+	has 'its lists name 1:10.0.99+ds-1, but the files are not there'
+	nothing_fetched
 }
 
 @test "fetch: nothing is said of releases that are older than a base" {

@@ -80,25 +80,24 @@ check_map() {
 # The patches carry the names of the blobs they change, so another version of the
 # base gives other bytes.
 check_regenerates() {
-	local name=$1 patches text="$1: the patches regenerate byte for byte"
-	patches=$(base_dir "$KIND")/patches
+	local text="$1: the patches regenerate byte for byte" folder range
 	if [[ $(base_version_used "$KIND") != "$BASE_VERSION" ]]; then
 		tap_skip "$text" "$BASE_VERSION, which they were made from, is gone"
 		return
 	fi
 	if [[ $BASE_NAME = "$(base_default "$KIND")" ]]; then
-		tap_check "$text" check_same_bytes prelude..HEAD "$patches"
-	elif [[ -e $patches/prelude-$BASE_NAME/series ]]; then
-		tap_check "$name: the prelude regenerates byte for byte" \
-			check_same_bytes base..prelude "$patches/prelude-$BASE_NAME"
+		tap_check "$text" check_same_bytes prelude..series "$(base_dir "$KIND")/patches"
 	fi
+	while read -r folder range; do
+		tap_check "$1: the ${folder##*/} regenerates byte for byte" check_same_bytes "$range" "$folder"
+	done < <(series_around "$KIND" "$BASE_NAME")
 }
 
 check_same_bytes() {
-	local new=$SCRATCH/again-$KIND-$BASE_NAME
+	local new=$SCRATCH/again-$KIND-$BASE_NAME-$1
 	mkdir "$new"
 	series_format "$REPO" "$1" "$new"
-	diff -r --brief --exclude=cover-letter --exclude='prelude-*' -- "$new" "$2" || :
+	diff -r --brief --exclude=cover-letter --exclude='*lude-*' -- "$new" "$2" || :
 	diff -- <(base_table "$2/series") "$new/series" >/dev/null || echo "series lists other patches"
 }
 
@@ -120,7 +119,7 @@ check_style() {
 	local folder patch letter
 	letter=$(base_dir "$KIND")/patches/cover-letter
 	while read -r folder; do
-		[[ $folder = */prelude-* || $BASE_NAME = "$(base_default "$KIND")" ]] || continue
+		[[ $folder = *lude-* || $BASE_NAME = "$(base_default "$KIND")" ]] || continue
 		while read -r patch; do
 			tap_check "$1: checkpatch: $(basename -- "$patch")" "checkpatch_$KIND" "$patch" "$letter"
 		done < <(series_list "$folder")

@@ -33,13 +33,16 @@ publish_patches() {
 	done
 }
 
-# A prelude belongs to one base, and only that base's files can renew it.
-refresh_prelude() {
-	local patches=$1 repo=$SCRATCH/$BASE_NAME
+# A prelude or postlude belongs to one base, and only that base's files can renew it.
+refresh_around() {
+	local repo=$SCRATCH/$1 folder range
+	need_tree "$1"
 	series_start "$KIND" "$BASE_NAME" "$TREE" "$repo"
 	series_am "$KIND" "$BASE_NAME" "$repo"
-	series_format "$repo" base..prelude "$SCRATCH/prelude-$BASE_NAME"
-	publish_patches "$SCRATCH/prelude-$BASE_NAME" "$patches/prelude-$BASE_NAME"
+	series_around "$KIND" "$BASE_NAME" | while read -r folder range; do
+		series_format "$repo" "$range" "$repo.new/$range"
+		publish_patches "$repo.new/$range" "$folder"
+	done
 }
 
 refresh() {
@@ -56,9 +59,7 @@ refresh() {
 		publish_patches "$SCRATCH/patches" "$patches"
 	fi
 	for base in $(base_names "$KIND"); do
-		[[ -e $patches/prelude-$base/series ]] || continue
-		need_tree "$base"
-		refresh_prelude "$patches"
+		[[ -z $(series_around "$KIND" "$base") ]] || refresh_around "$base"
 	done
 	say "run scripts/patches check $KIND next"
 }

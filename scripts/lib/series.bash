@@ -14,14 +14,21 @@ series_git() {
 		git -c core.autocrlf=false -c core.abbrev=12 -c gc.auto=0 "$@"
 }
 
-# The folders with patches for a base, in order.  A prelude brings an older tree
-# level with the one that the series was written for.  A stock build has none.
+# The folders with patches for a base, in order.  A prelude brings another tree level
+# with the one that the series was written for, a postlude makes good what the series
+# cannot know of it.  A stock build has none.
 series_folders() {
 	local patches
 	[[ -z ${STOCK:-} ]] || return 0
 	patches=$(base_dir "$1")/patches
 	[[ ! -e $patches/prelude-$2/series ]] || echo "$patches/prelude-$2"
 	[[ ! -e $patches/series ]] || echo "$patches"
+	[[ ! -e $patches/postlude-$2/series ]] || echo "$patches/postlude-$2"
+}
+
+# The folders with patches for that base alone, and the commits that come from them.
+series_around() {
+	series_folders "$1" "$2" | sed -n -E 's|.*/prelude-.*|& base..prelude|p; s|.*/postlude-.*|& series..HEAD|p'
 }
 
 series_list() {
@@ -58,13 +65,14 @@ series_start() {
 	series_git -C "$repo" tag base
 }
 
-# series_am KIND BASE REPO: one commit per patch on top of "base"; the end of the
-# prelude is tagged "prelude".  Only on other bases than the default one, which the
-# series was written for, may the lines around a change differ.
+# series_am KIND BASE REPO: one commit per patch on top of "base"; the ends of the
+# prelude and of the series are tagged "prelude" and "series".  Only on other bases than
+# the default one, which the series was written for, may the lines around a change
+# differ.
 series_am() {
 	local kind=$1 base=$2 repo=$3 folder patches options=(--quiet --keep-cr --no-3way)
 	[[ $base = "$(base_default "$kind")" ]] || options+=(-C1)
-	series_git -C "$repo" tag prelude
+	series_git -C "$repo" tag -f prelude >/dev/null
 	for folder in $(series_folders "$kind" "$base"); do
 		readarray -t patches < <(series_list "$folder")
 		[[ ${#patches[@]} -gt 0 ]] || continue
@@ -72,6 +80,7 @@ series_am() {
 			die "the $kind series does not apply to $base" \
 				"the half-applied series is in $repo (git am --show-current-patch=diff)"
 		[[ $folder != */prelude-* ]] || series_git -C "$repo" tag -f prelude >/dev/null
+		[[ $folder = */postlude-* ]] || series_git -C "$repo" tag -f series >/dev/null
 	done
 }
 

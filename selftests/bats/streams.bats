@@ -6,10 +6,20 @@
 
 load helpers
 
-# What a machine that was never touched by the series has.
+# The same QEMU, as a machine has it that was never touched by the series.
 setup_file() {
-	: "${VMGEN_QEMU_STOCK:=$("$BATS_TEST_DIRNAME/../../scripts/build" qemu --stock)}"
+	: "${VMGEN_QEMU_STOCK:=$("$BATS_TEST_DIRNAME/../../scripts/build" qemu "$(qemu_release)" --stock)}"
 	export VMGEN_QEMU_STOCK
+}
+
+qemu_release() {
+	"$VMGEN_QEMU/bin/qemu-system-x86_64" --version | sed -n -E 's/^QEMU emulator version ([0-9]+\.[0-9]+)\..*/\1/p'
+}
+
+# The newest machine type that was released before this QEMU.
+released_machine() {
+	"$VMGEN_QEMU/bin/qemu-system-x86_64" -machine help | grep -oE '^pc-q35-[0-9.]+' |
+		grep -vxF "pc-q35-$(qemu_release)" | sort -V | tail -n 1
 }
 
 on_stock() {
@@ -69,8 +79,8 @@ instance_of() {
 }
 
 @test "streams: to an unpatched QEMU and back, with an old machine type" {
-	export VM_MACHINE=pc-q35-9.2
-
+	VM_MACHINE=$(released_machine)
+	export VM_MACHINE
 	vm_boot new default
 	is "$(generation_in_guest new)" "1 1 0" "generation"
 	vm_save new "$VM_ROOT/saved"

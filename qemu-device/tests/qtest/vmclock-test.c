@@ -7,6 +7,7 @@
 #include "qemu/osdep.h"
 #include "qemu/bswap.h"
 #include "qobject/qdict.h"
+#include "qobject/qlist.h"
 #include "standard-headers/linux/vmclock-abi.h"
 #include "standard-headers/linux/vmgenctr.h"
 #include "vmgen-util.h"
@@ -199,6 +200,60 @@ static void test_undescribed_is_refused(const void *machine)
     g_autofree char *text = run_refused(machine, "vmclock");
 
     g_assert_nonnull(strstr(text, "vmclock needs a PC machine with ACPI"));
+}
+
+/*** Machine types ***/
+
+static bool has_compat(QDict *machine, const char *device, const char *property,
+                       const char *value)
+{
+    QListEntry *entry;
+
+    QLIST_FOREACH_ENTRY(qdict_get_qlist(machine, "compat-props"), entry) {
+        QDict *prop = qobject_to(QDict, qlist_entry_obj(entry));
+
+        if (!strcmp(qdict_get_str(prop, "qom-type"), device) &&
+            !strcmp(qdict_get_str(prop, "property"), property)) {
+            return !strcmp(qdict_get_str(prop, "value"), value);
+        }
+    }
+    return false;
+}
+
+/*
+ * Of each kind, the one with the short name is this release's own.  Those
+ * before it have been released without the counter.
+ */
+static void test_released_machines(void)
+{
+    QTestState *qts = qtest_init("-machine none");
+    g_autoptr(QDict) rsp = qtest_qmp(
+        qts, "{ 'execute': 'query-machines',"
+        "'arguments': { 'compat-props': true } }");
+    QListEntry *entry;
+    int own = 0, released = 0;
+
+    QLIST_FOREACH_ENTRY(qdict_get_qlist(rsp, "return"), entry) {
+        QDict *machine = qobject_to(QDict, qlist_entry_obj(entry));
+        const char *name = qdict_get_str(machine, "name");
+        bool old = !qdict_haskey(machine, "alias");
+
+        if (!g_str_has_prefix(name, "pc-")) {
+            continue;
+        }
+        g_test_message("%s", name);
+        g_assert_cmpint(has_compat(machine, "vmgenid", "counter", "off"),
+                        ==, old);
+        g_assert_cmpint(has_compat(machine, "vmclock", "x-migrate-page", "on"),
+                        ==, old);
+        g_assert_cmpint(has_compat(machine, "vmclock", "notification", "off"),
+                        ==, old);
+        own += !old;
+        released += old;
+    }
+    g_assert_cmpint(own, ==, 2);
+    g_assert_cmpint(released, >, 10);
+    qtest_quit(qts);
 }
 
 /*** Events that are no restore: nothing in the page changes ***/
@@ -659,6 +714,7 @@ static void add_tests(void)
                         test_write_is_dropped);
     qtest_add_data_func("/vmclock/page/write-is-dropped/old-machine",
                         "pc-q35-9.2", test_write_is_dropped);
+    qtest_add_func("/vmclock/released-machines", test_released_machines);
     qtest_add_func("/vmclock/reset", test_reset);
     qtest_add_func("/vmclock/stop-cont", test_stop_cont);
 

@@ -31,7 +31,7 @@ test-debug: ## the driver's tests under KASAN, lockdep and kmemleak
 
 test-long: ## what else there is to test: migrations, streams, boot, facts, newest QEMU
 	@scripts/setup test
-	@scripts/test long facts bases
+	@scripts/test long facts bases stepped
 
 endurance: ## 10,000 restores of one lineage, continued if interrupted (COUNT=, MINUTES=)
 	@scripts/setup test

@@ -42,9 +42,10 @@ patches-check: ## both series on each base, every patch built alone
 	@scripts/setup test
 	@scripts/test each
 
-proof: ## clones at every instruction of critical sections: the full table (hours)
+proof: ## clones at every instruction of critical sections: the full table (hours; MINUTES=)
 	@scripts/setup test
-	@selftests/experiments/points/run --evidence Documentation/evidence
+	@selftests/experiments/points/run $(if $(MINUTES),--minutes $(MINUTES)) \
+		--evidence Documentation/evidence
 
 shell: ## a shell in a guest with /dev/vmgenctr
 	@scripts/setup run

@@ -19,6 +19,9 @@
 #include "report.h"
 #include "symbols.h"
 
+/* QEMU raises general purpose event 5. */
+#define EVENT	"/sys/firmware/acpi/interrupts/gpe05"
+
 enum { AS_EXPECTED = 0, NOT_AS_EXPECTED = 1, WRONG_USAGE = 2, TIME_IS_OVER = 3 };
 
 struct options {
@@ -118,15 +121,25 @@ static void publish(char *part, const char *file)
 	free(part);
 }
 
-static void boot(const struct options *o, const char *state, const char *memory)
+/* What runs the section in the guest. */
+static char *guest_command(const struct section *s, const char *program)
 {
-	char *part = text("%s.part", state);
+	if (s->notified)
+		return text("%s", program);
+	return text("echo mask > " EVENT " && grep -qw masked " EVENT " && exec %s", program);
+}
+
+static void boot(const struct options *o, const struct section *s, const char *state,
+		 const char *memory)
+{
+	char *part = text("%s.part", state), *command = guest_command(s, o->command);
 	struct vm vm;
 
-	vm_boot(&vm, &o->machine, o->command, symbols_address("section_begin"));
+	vm_boot(&vm, &o->machine, command, symbols_address("section_begin"));
 	qmp_save(&vm.qmp, part);
 	vm_memory_save(o->machine.memory, memory);
 	publish(part, state);
+	free(command);
 	vm_end(&vm);
 }
 
@@ -169,7 +182,7 @@ static bool run(const struct options *o, const struct section *s, struct path *p
 	char *file = text("%s/path", o->folder);
 
 	if (access(state, R_OK))
-		boot(o, state, memory);
+		boot(o, s, state, memory);
 	if (!path_read(path, file))
 		walk(o, state, memory, file, path);
 	return try(o, state, memory, &plan, points);

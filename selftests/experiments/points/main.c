@@ -28,7 +28,7 @@ struct options {
 	struct machine machine;
 	const char *program_symbols, *kernel_symbols, *folder, *command;
 	size_t stride;
-	double limit;
+	double limit, began;
 	bool json;
 };
 
@@ -176,7 +176,7 @@ static bool try(const struct options *o, const char *state, const char *memory,
 static bool run(const struct options *o, const struct section *s, struct path *path,
 		struct points *points)
 {
-	struct plan plan = { s, path, o->stride, o->limit };
+	struct plan plan = { s, path, o->stride, o->limit ? o->began + o->limit : 0 };
 	char *state = text("%s/start.state", o->folder);
 	char *memory = text("%s/start.memory", o->folder);
 	char *file = text("%s/path", o->folder);
@@ -190,7 +190,7 @@ static bool run(const struct options *o, const struct section *s, struct path *p
 
 int main(int argc, char **argv)
 {
-	struct options o = { .stride = 1 };
+	struct options o = { .stride = 1, .began = now() };
 	const struct section *s = parse(&o, argc, argv);
 	struct points points = { NULL, 0 };
 	struct path path = { NULL, 0, "" };

@@ -198,7 +198,7 @@ bool points_try(struct points *p, const struct plan *plan, struct vm *parent, co
 	f = fopen(file, "ae");
 	if (!f)
 		die("%s: %s", file, strerror(errno));
-	for (number = 0; done < all && !(plan->limit && now() - start > plan->limit); number++) {
+	for (number = 0; done < all && !(plan->deadline && now() > plan->deadline); number++) {
 		if (points_wanted(plan, number) && !is_known(p, number)) {
 			check_way(plan->path, number, &parent->gdb);
 			point = add(p);

@@ -34,7 +34,7 @@ struct plan {
 	const struct section *section;
 	const struct path *path;
 	size_t stride;
-	double limit;		/* seconds, 0: none */
+	double deadline;	/* as now() tells it, 0: none */
 };
 
 bool points_wanted(const struct plan *plan, size_t number);

@@ -31,7 +31,7 @@ test-debug: ## the driver's tests, and restores, under KASAN, lockdep and kmemle
 
 test-long: ## what else there is to test: migrations, streams, boot, facts, newest QEMU
 	@scripts/setup test
-	@scripts/test long facts bases
+	@scripts/test long facts bases stepped
 
 # Fewer restores are no evidence: the document stays as it is.
 endurance: ## 10,000 restores of one lineage, continued if interrupted (COUNT=, MINUTES=)
@@ -43,9 +43,10 @@ patches-check: ## both series on each base, every patch built alone
 	@scripts/setup test
 	@scripts/test each
 
-proof: ## clones at every instruction of critical sections: the full table (hours)
+proof: ## clones at every instruction of critical sections: the full table (hours; MINUTES=)
 	@scripts/setup test
-	@selftests/experiments/points/run --evidence Documentation/evidence
+	@selftests/experiments/points/run $(if $(MINUTES),--minutes $(MINUTES)) \
+		--evidence Documentation/evidence
 
 shell: ## a shell in a guest with /dev/vmgenctr
 	@scripts/setup run

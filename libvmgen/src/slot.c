@@ -63,7 +63,7 @@ static bool swap(vmgen_slot *s, vmgen_slot old, const vmgen_slot *new)
 			       [failed] "=&r"(failed)
 			     : [old_tag] "r"(old.tag), [old_value] "r"(old.value),
 			       [new_tag] "r"(new->tag), [new_value] "r"(new->value)
-			     : "memory");
+			     : "cc", "memory");
 	return !failed;
 }
 #else

@@ -6,6 +6,7 @@ def row: "| " + (map(tostring | cell) | join(" | ")) + " |";
 def code: "`" + . + "`";
 
 def every: if .tried == .points then "every one" else "\(.tried)" end;
+# A check may be of several loads, and the last of them is the one that counts.
 def check: if .last_check then "\(.last_check.number), \(.last_check.at | code)" else "none" end;
 
 def summary:
@@ -20,12 +21,16 @@ def total:
 	"In all \([.sections[].points] | add) instructions in \(.sections | length) sections," +
 	" of which \([.sections[].tried] | add) were tried.";
 
+def kind: {
+	fresh: "differ, and from the parent", duplicate: "hand out the same",
+	withheld: "hand out what nobody takes", mixed: "**one so, one so**" }[.];
+
 def ranges:
 	([ "section", "last check at", "clones", "from", "to", "from", "to" ] | row),
 	([ "---", "---", "---", "--:", "--:", "---", "---" ] | row),
 	(.sections[] | . as $section | .ranges[] |
 		[ $section.section, ($section | check),
-		  (if .duplicate then "hand out the same" else "differ" end),
+		  (.clones | kind),
 		  .first, .last, (.from | code), (.to | code) ] | row);
 
 "<!-- SPDX-License-Identifier: LGPL-2.1-or-later OR MIT -->",
@@ -35,10 +40,11 @@ def ranges:
 "A point is the boundary before one instruction of a critical section. At each of them",
 "the guest was stopped and saved, and three clones of it ran on: two with GUIDs of",
 "their own, so that the device gave them a new generation, and a control with the",
-"parent's GUID, which for the device is a migration. A point *duplicates* when the two",
-"hand out the same. The control must hand out what the parent does, everywhere: else",
-"the method would miss duplicates. A point is *withheld* when what the clones hand out",
-"names a generation that is over, so that nobody takes it.",
+"parent's GUID, which for the device is a migration. A point *duplicates* when both hand",
+"out what the parent does; else they must differ, from each other and from the parent.",
+"The control must hand out what the parent does, everywhere: else the method would miss",
+"duplicates. A point is *withheld* when what the clones hand out names a generation that",
+"is over, so that nobody takes it.",
 "",
 "| | |",
 "|---|---|",
@@ -46,9 +52,14 @@ def ranges:
 (.versions | to_entries[] | [ .key, .value ] | row),
 "",
 "TCG, one processor, the real device and driver. The parent is stepped with interrupts",
-"masked; clones run freely, in instruction-counted time (`-icount`), so *where* a",
-"notification comes is reproducible. Where time is real it may come later, which is worse",
-"for who relies on it, as getrandom() does, and the same for who checks.",
+"masked; clones run freely, in instruction-counted time (`-icount`).",
+"",
+"*The guest is not notified of the restore*: the event is masked in it before the section",
+"begins. Nothing helps a section that looks at the wrong place or too early, and a",
+"kernel that reseeds does so because it was asked. The one exception is `getrandom`. There",
+"the event is let through, and comes as early as it can: before the next instruction",
+"wherever interrupts are on. Where time is real it comes later, for which `unnotified` is",
+"the worst case.",
 "",
 summary,
 "",

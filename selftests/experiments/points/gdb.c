@@ -111,14 +111,14 @@ void gdb_no_break_at(struct gdb *g, uint64_t address)
 	change_point(g, "z0", address, 1);
 }
 
-void gdb_watch_loads(struct gdb *g, uint64_t address)
+void gdb_watch_loads(struct gdb *g, uint64_t address, int size)
 {
-	change_point(g, "Z3", address, 8);
+	change_point(g, "Z3", address, size);
 }
 
-void gdb_no_watch(struct gdb *g, uint64_t address)
+void gdb_no_watch(struct gdb *g, uint64_t address, int size)
 {
-	change_point(g, "z3", address, 8);
+	change_point(g, "z3", address, size);
 }
 
 bool gdb_step(struct gdb *g)

@@ -20,8 +20,8 @@ uint64_t gdb_read_word(struct gdb *g, uint64_t address);
 
 void gdb_break_at(struct gdb *g, uint64_t address);
 void gdb_no_break_at(struct gdb *g, uint64_t address);
-void gdb_watch_loads(struct gdb *g, uint64_t address);
-void gdb_no_watch(struct gdb *g, uint64_t address);
+void gdb_watch_loads(struct gdb *g, uint64_t address, int size);
+void gdb_no_watch(struct gdb *g, uint64_t address, int size);
 
 /* One instruction, interrupts and timers masked.  True if it touched what is watched. */
 bool gdb_step(struct gdb *g);

@@ -19,13 +19,16 @@
 #include "report.h"
 #include "symbols.h"
 
+/* QEMU raises general purpose event 5. */
+#define EVENT	"/sys/firmware/acpi/interrupts/gpe05"
+
 enum { AS_EXPECTED = 0, NOT_AS_EXPECTED = 1, WRONG_USAGE = 2, TIME_IS_OVER = 3 };
 
 struct options {
 	struct machine machine;
 	const char *program_symbols, *kernel_symbols, *folder, *command;
 	size_t stride;
-	double limit;
+	double limit, began;
 	bool json;
 };
 
@@ -118,15 +121,25 @@ static void publish(char *part, const char *file)
 	free(part);
 }
 
-static void boot(const struct options *o, const char *state, const char *memory)
+/* What runs the section in the guest. */
+static char *guest_command(const struct section *s, const char *program)
 {
-	char *part = text("%s.part", state);
+	if (s->notified)
+		return text("%s", program);
+	return text("echo mask > " EVENT " && grep -qw masked " EVENT " && exec %s", program);
+}
+
+static void boot(const struct options *o, const struct section *s, const char *state,
+		 const char *memory)
+{
+	char *part = text("%s.part", state), *command = guest_command(s, o->command);
 	struct vm vm;
 
-	vm_boot(&vm, &o->machine, o->command, symbols_address("section_begin"));
+	vm_boot(&vm, &o->machine, command, symbols_address("section_begin"));
 	qmp_save(&vm.qmp, part);
 	vm_memory_save(o->machine.memory, memory);
 	publish(part, state);
+	free(command);
 	vm_end(&vm);
 }
 
@@ -163,13 +176,13 @@ static bool try(const struct options *o, const char *state, const char *memory,
 static bool run(const struct options *o, const struct section *s, struct path *path,
 		struct points *points)
 {
-	struct plan plan = { s, path, o->stride, o->limit };
+	struct plan plan = { s, path, o->stride, o->limit ? o->began + o->limit : 0 };
 	char *state = text("%s/start.state", o->folder);
 	char *memory = text("%s/start.memory", o->folder);
 	char *file = text("%s/path", o->folder);
 
 	if (access(state, R_OK))
-		boot(o, state, memory);
+		boot(o, s, state, memory);
 	if (!path_read(path, file))
 		walk(o, state, memory, file, path);
 	return try(o, state, memory, &plan, points);
@@ -177,7 +190,7 @@ static bool run(const struct options *o, const struct section *s, struct path *p
 
 int main(int argc, char **argv)
 {
-	struct options o = { .stride = 1 };
+	struct options o = { .stride = 1, .began = now() };
 	const struct section *s = parse(&o, argc, argv);
 	struct points points = { NULL, 0 };
 	struct path path = { NULL, 0, "" };

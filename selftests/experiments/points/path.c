@@ -5,12 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <linux/vmgenctr.h>
+
 #include "path.h"
 #include "symbols.h"
 
 #define FLAGS_INTERRUPTS	0x200
 /* A section that waits for time, which stands still, never ends. */
 #define LONGEST			1000000
+/* What a check loads begins so far before the generation, and ends with it. */
+#define CHECKED(member)		offsetof(struct vmgenctr_generation_page, member)
+#define CHECKED_BEFORE		(CHECKED(generation) - CHECKED(seq_count))
+#define CHECKED_SIZE		(CHECKED_BEFORE + sizeof(uint64_t))
 /* Steps between two looks at the monitor, which tells each of them. */
 #define DRAIN_EVERY		64
 
@@ -43,7 +49,7 @@ void path_walk(struct path *p, struct vm *parent, uint64_t end, uint64_t live)
 	struct step *step;
 	uint64_t pc;
 
-	gdb_watch_loads(g, live);
+	gdb_watch_loads(g, live - CHECKED_BEFORE, CHECKED_SIZE);
 	while ((pc = gdb_read_register(g, GDB_PC)) != end) {
 		if (p->count == LONGEST)
 			die("the section has not ended after %d instructions, at %s", LONGEST,
@@ -55,7 +61,7 @@ void path_walk(struct path *p, struct vm *parent, uint64_t end, uint64_t live)
 		if (p->count % DRAIN_EVERY == 0)
 			qmp_drain(&parent->qmp);
 	}
-	gdb_no_watch(g, live);
+	gdb_no_watch(g, live - CHECKED_BEFORE, CHECKED_SIZE);
 	gdb_continue(g);
 	snprintf(p->plain, sizeof(p->plain), "%s", vm_await_line(parent));
 }

@@ -11,7 +11,11 @@
 struct step {
 	uint64_t pc;
 	bool interrupts;	/* are on before it */
-	bool check;		/* it loads the live generation, in user space */
+	/*
+	 * In user space it loads the live generation, or the number by which a reader
+	 * knows that it was not replaced meanwhile.
+	 */
+	bool check;
 };
 
 struct path {
@@ -20,7 +24,7 @@ struct path {
 	char plain[512];	/* what the parent hands out when nobody clones it */
 };
 
-/* The guest stands at the first instruction and @live is what a check loads. */
+/* The guest stands at the first instruction; @live is where the generation is. */
 void path_walk(struct path *p, struct vm *parent, uint64_t end, uint64_t live);
 bool path_read(struct path *p, const char *file);
 void path_write(const struct path *p, const char *file);

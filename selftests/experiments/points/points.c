@@ -46,21 +46,37 @@ static struct point *add(struct points *p)
 	return &p->list[p->count++];
 }
 
-static void read_points(struct points *p, const char *file)
+/* A line as write_point() has it, newline and all. */
+static bool read_point(FILE *f, struct point *p)
+{
+	char a[512], b[512], control[512], end;
+
+	if (fscanf(f, "%zu %511s %511s %511s%c", &p->number, a, b, control, &end) != 5)
+		return false;
+	p->siblings[0] = text("%s", a);
+	p->siblings[1] = text("%s", b);
+	p->control = text("%s", control);
+	return end == '\n';
+}
+
+/* What a run that was killed, or a disk that was full, left of a last line is cut off. */
+static void read_points(struct points *p, const struct path *path, const char *file)
 {
 	FILE *f = fopen(file, "re");
-	char a[512], b[512], control[512];
-	struct point *point;
-	size_t number;
+	struct point point;
+	long whole = 0;
 
 	if (!f)
 		return;
-	while (fscanf(f, "%zu %511s %511s %511s", &number, a, b, control) == 4) {
-		point = add(p);
-		*point = (struct point){ number, { text("%s", a), text("%s", b) },
-					 text("%s", control) };
+	while (read_point(f, &point)) {
+		if (point.number >= path->count)
+			die("%s is damaged: there is no point %zu", file, point.number);
+		*add(p) = point;
+		whole = ftell(f);
 	}
 	fclose(f);
+	if (truncate(file, whole))
+		die("%s: %s", file, strerror(errno));
 }
 
 static void write_point(FILE *f, const struct point *p)
@@ -100,7 +116,7 @@ static char *accepted(const struct section *s, struct vm *vm, char *said)
 	if (!s->conditional || strtoull(tag, NULL, 16) == qmp_generation(&vm->qmp) + 1)
 		return said;
 	free(said);
-	return text(WITHHELD);
+	return text(NOT_TAKEN);
 }
 
 /* What the parent had said by then is the beginning of what its clone says. */
@@ -177,12 +193,12 @@ bool points_try(struct points *p, const struct plan *plan, struct vm *parent, co
 	struct point *point;
 	FILE *f;
 
-	read_points(p, file);
+	read_points(p, plan->path, file);
 	all = left_to_try(p, plan);
 	f = fopen(file, "ae");
 	if (!f)
 		die("%s: %s", file, strerror(errno));
-	for (number = 0; done < all && !(plan->limit && now() - start > plan->limit); number++) {
+	for (number = 0; done < all && !(plan->deadline && now() > plan->deadline); number++) {
 		if (points_wanted(plan, number) && !is_known(p, number)) {
 			check_way(plan->path, number, &parent->gdb);
 			point = add(p);
@@ -200,7 +216,31 @@ bool points_try(struct points *p, const struct plan *plan, struct vm *parent, co
 	return done == all;
 }
 
-bool point_is_duplicate(const struct point *p)
+static bool are_both(const struct point *p, const char *what)
 {
-	return !strcmp(p->siblings[0], p->siblings[1]) && strcmp(p->siblings[0], WITHHELD);
+	return !strcmp(p->siblings[0], what) && !strcmp(p->siblings[1], what);
+}
+
+static bool is_either(const struct point *p, const char *what)
+{
+	return !strcmp(p->siblings[0], what) || !strcmp(p->siblings[1], what);
+}
+
+enum kind point_kind(const struct point *p, const struct path *path)
+{
+	if (are_both(p, NOT_TAKEN))
+		return WITHHELD;
+	if (are_both(p, path->plain))
+		return DUPLICATE;
+	if (is_either(p, NOT_TAKEN) || is_either(p, path->plain) ||
+	    !strcmp(p->siblings[0], p->siblings[1]))
+		return MIXED;
+	return FRESH;
+}
+
+const char *kind_name(enum kind kind)
+{
+	static const char *const names[] = { "fresh", "duplicate", "withheld", "mixed" };
+
+	return names[kind];
 }

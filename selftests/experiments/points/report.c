@@ -4,21 +4,22 @@
 #include "report.h"
 #include "symbols.h"
 
-/* Tried points in a row with one verdict, from list[first] to list[last]. */
+/* Tried points in a row of one kind, from list[first] to list[last]. */
 struct range {
 	size_t first, last;
-	bool duplicate;
+	enum kind kind;
 };
 
 /* Sets the range that begins at list[first]; false at the end. */
-static bool next_range(const struct points *points, size_t first, struct range *r)
+static bool next_range(const struct points *points, const struct path *path, size_t first,
+		       struct range *r)
 {
 	if (first >= points->count)
 		return false;
 	r->first = r->last = first;
-	r->duplicate = point_is_duplicate(&points->list[first]);
+	r->kind = point_kind(&points->list[first], path);
 	while (r->last + 1 < points->count &&
-	       point_is_duplicate(&points->list[r->last + 1]) == r->duplicate)
+	       point_kind(&points->list[r->last + 1], path) == r->kind)
 		r->last++;
 	return true;
 }
@@ -40,12 +41,12 @@ void report_text(const struct section *s, const struct path *path, const struct 
 
 	printf("%s: %s\n", s->name, s->title);
 	printf("  %zu points, %zu tried, %zu duplicate, %zu withhold; control: %zu of %zu\n",
-	       path->count, v->tried, v->duplicates, v->withheld, v->controls, v->tried);
+	       path->count, v->tried, v->kinds[DUPLICATE], v->kinds[WITHHELD], v->controls, v->tried);
 	if (v->last_check >= 0)
-		printf("  the last of %zu checks is instruction %ld, %s\n", v->checks, v->last_check,
+		printf("  the last of %zu loads in checks is instruction %ld, %s\n", v->checks, v->last_check,
 		       place(path, (size_t)v->last_check));
-	for (size_t i = 0; next_range(points, i, &r); i = r.last + 1)
-		printf("  %-9s %6zu to %6zu  %s to %s\n", r.duplicate ? "duplicate" : "fresh",
+	for (size_t i = 0; next_range(points, path, i, &r); i = r.last + 1)
+		printf("  %-9s %6zu to %6zu  %s to %s\n", kind_name(r.kind),
 		       number(points, r.first), number(points, r.last),
 		       place(path, number(points, r.first)), place(path, number(points, r.last)));
 	printf("  expected: %s: %s\n", v->expected, v->complaint_count ? "NOT SO" : "so it is");
@@ -63,11 +64,11 @@ void report_json(const struct section *s, const struct path *path, const struct 
 	printf("{\"section\":\"%s\",\"title\":\"%s\",\"points\":%zu,\"tried\":%zu,"
 	       "\"duplicates\":%zu,\"withheld\":%zu,\"control_duplicates\":%zu,"
 	       "\"expected\":\"%s\",\"as_expected\":%s,\"ranges\":[",
-	       s->name, s->title, path->count, v->tried, v->duplicates, v->withheld, v->controls,
+	       s->name, s->title, path->count, v->tried, v->kinds[DUPLICATE], v->kinds[WITHHELD], v->controls,
 	       v->expected, v->complaint_count ? "false" : "true");
-	for (size_t i = 0; next_range(points, i, &r); i = r.last + 1, comma = ",")
-		printf("%s{\"duplicate\":%s,\"first\":%zu,\"last\":%zu,\"tried\":%zu,"
-		       "\"from\":\"%s\",\"to\":\"%s\"}", comma, r.duplicate ? "true" : "false",
+	for (size_t i = 0; next_range(points, path, i, &r); i = r.last + 1, comma = ",")
+		printf("%s{\"clones\":\"%s\",\"first\":%zu,\"last\":%zu,\"tried\":%zu,"
+		       "\"from\":\"%s\",\"to\":\"%s\"}", comma, kind_name(r.kind),
 		       number(points, r.first), number(points, r.last), r.last - r.first + 1,
 		       place(path, number(points, r.first)), place(path, number(points, r.last)));
 	printf("],\"checks\":%zu,\"last_check\":", v->checks);

@@ -6,10 +6,11 @@
 #include "tool.h"
 
 enum shape {
-	/* Exactly behind the last load of the live generation. */
+	/* Exactly behind the last check. */
 	BEHIND_THE_CHECK,
-	/* Nowhere. */
+	/* Nowhere; exactly behind the last check, nobody takes what is handed out. */
 	NOWHERE,
+	EVERYWHERE,
 	/*
 	 * Exactly from one point on, the first at which the event of the restore can no
 	 * longer come before the bytes are drawn: there, interrupts have just gone off.
@@ -20,11 +21,14 @@ enum shape {
 struct section {
 	const char *name, *title;
 	enum shape shape;
-	unsigned int checks;	/* loads of the live generation, at least */
-	/* Of the points in user space, how many may duplicate, and must at least. */
-	unsigned int most, least_percent;
+	unsigned int checks;	/* at least */
+	unsigned int most;	/* duplicates behind the last check */
+	unsigned int least_percent;
+	bool system_call;	/* is the point of no return, and what is in it does not count */
 	bool conditional;	/* what it hands out counts in its own generation only */
 	bool counter;		/* of the device */
+	bool notified;		/* the guest is; else only who looks can know */
+	const char *function;	/* in which interrupts go off */
 };
 
 const struct section *section_find(const char *name);

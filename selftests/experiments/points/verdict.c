@@ -17,34 +17,40 @@ static int by_number(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static void count(struct verdict *v, const struct path *path, const struct points *points)
+static void count(struct verdict *v, const struct section *s, const struct path *path,
+		  const struct points *points)
 {
 	const struct point *p;
+	enum kind kind;
 
 	for (p = points->list; p < points->list + points->count; p++) {
+		kind = point_kind(p, path);
 		v->tried++;
-		v->withheld += !strcmp(p->siblings[0], WITHHELD);
+		v->kinds[kind]++;
 		v->controls += !strcmp(p->control, path->plain);
-		if (!point_is_duplicate(p))
+		if (kind != DUPLICATE)
 			continue;
-		v->duplicates++;
-		v->in_user_space += !is_kernel(path->steps[p->number].pc);
+		v->bounded += !s->system_call || !is_kernel(path->steps[p->number].pc);
 		if (v->first < 0)
 			v->first = (long)p->number;
 	}
 }
 
-/* Duplicates are those from @from on, all of them and no others. */
+/* Points are fresh up to @from, and from there on all of them are of @kind. */
 static void only_from(struct verdict *v, const struct path *path, const struct points *points,
-		      long from)
+		      long from, enum kind kind)
 {
+	enum kind is, expected;
 	const struct point *p;
 
-	for (p = points->list; p < points->list + points->count; p++)
-		if (point_is_duplicate(p) != ((long)p->number >= from))
-			complain(v, "point %zu, at %s, %s", p->number,
-				 symbols_place(path->steps[p->number].pc),
-				 point_is_duplicate(p) ? "duplicates" : "does not duplicate");
+	for (p = points->list; p < points->list + points->count; p++) {
+		is = point_kind(p, path);
+		expected = (long)p->number >= from ? kind : FRESH;
+		if (is != expected)
+			complain(v, "point %zu, at %s, is %s, not %s", p->number,
+				 symbols_place(path->steps[p->number].pc), kind_name(is),
+				 kind_name(expected));
+	}
 }
 
 static void behind_the_check(struct verdict *v, const struct section *s, const struct path *path,
@@ -52,33 +58,64 @@ static void behind_the_check(struct verdict *v, const struct section *s, const s
 {
 	v->expected = s->least_percent ?
 		text("exactly behind the only check, %u %% or more", s->least_percent) :
-		text("exactly behind the last check, at most %u in user space", s->most);
-	only_from(v, path, points, v->last_check + 1);
-	if (v->in_user_space > s->most)
-		complain(v, "%zu points in user space are behind the last check", v->in_user_space);
-	if (v->duplicates * 100 < s->least_percent * v->tried)
-		complain(v, "%zu of %zu is less than %u %%", v->duplicates, v->tried,
+		text("exactly behind the last check, at most %u%s", s->most,
+		     s->system_call ? " in user space" : "");
+	only_from(v, path, points, v->last_check + 1, DUPLICATE);
+	if (v->bounded > s->most)
+		complain(v, "%zu duplicates are behind the last check%s", v->bounded,
+			 s->system_call ? " in user space" : "");
+	if (v->kinds[DUPLICATE] * 100 < s->least_percent * v->tried)
+		complain(v, "%zu of %zu is less than %u %%", v->kinds[DUPLICATE], v->tried,
 			 s->least_percent);
 }
 
 static void nowhere(struct verdict *v, const struct path *path, const struct points *points)
 {
-	v->expected = text("nowhere");
-	only_from(v, path, points, (long)path->count);
+	v->expected = text("nowhere, and nobody takes what is behind the last check");
+	only_from(v, path, points, v->last_check + 1, WITHHELD);
 }
 
-static void from_interrupts_off(struct verdict *v, const struct path *path,
-				const struct points *points)
+static void everywhere(struct verdict *v, const struct path *path, const struct points *points)
 {
-	v->expected = text("exactly from where interrupts go off");
+	v->expected = text("everywhere");
+	only_from(v, path, points, 0, DUPLICATE);
+}
+
+static void from_interrupts_off(struct verdict *v, const struct section *s,
+				const struct path *path, const struct points *points)
+{
+	const struct step *first;
+
+	v->expected = text("exactly from where interrupts go off in %s", s->function);
 	if (v->first <= 0) {
-		complain(v, "no clean boundary: %zu of %zu", v->duplicates, v->tried);
+		complain(v, "no clean boundary: %zu of %zu", v->kinds[DUPLICATE], v->tried);
 		return;
 	}
-	only_from(v, path, points, v->first);
-	if (path->steps[v->first].interrupts || !path->steps[v->first - 1].interrupts)
+	first = &path->steps[v->first];
+	only_from(v, path, points, v->first, DUPLICATE);
+	if (first->interrupts || !first[-1].interrupts ||
+	    strcmp(symbols_function(first->pc), s->function))
 		complain(v, "the first duplicate is at %s, where interrupts do not go off",
-			 symbols_place(path->steps[v->first].pc));
+			 symbols_place(first->pc));
+}
+
+static void judge(struct verdict *v, const struct section *s, const struct path *path,
+		  const struct points *points)
+{
+	switch (s->shape) {
+	case BEHIND_THE_CHECK:
+		behind_the_check(v, s, path, points);
+		break;
+	case NOWHERE:
+		nowhere(v, path, points);
+		break;
+	case EVERYWHERE:
+		everywhere(v, path, points);
+		break;
+	case FROM_INTERRUPTS_OFF:
+		from_interrupts_off(v, s, path, points);
+		break;
+	}
 }
 
 void verdict_reach(struct verdict *v, const struct section *s, const struct path *path,
@@ -87,18 +124,13 @@ void verdict_reach(struct verdict *v, const struct section *s, const struct path
 	*v = (struct verdict){ .first = -1, .last_check = path_last_check(path),
 			       .checks = path_checks(path) };
 	qsort(points->list, points->count, sizeof(*points->list), by_number);
-	count(v, path, points);
-	if (s->shape == BEHIND_THE_CHECK)
-		behind_the_check(v, s, path, points);
-	else if (s->shape == NOWHERE)
-		nowhere(v, path, points);
-	else
-		from_interrupts_off(v, path, points);
+	count(v, s, path, points);
+	judge(v, s, path, points);
 	if (v->controls != v->tried)
 		complain(v, "without a new generation, %zu of %zu points duplicate", v->controls,
 			 v->tried);
 	if (v->checks < s->checks)
-		complain(v, "the generation is loaded %zu times; %u at least are expected", v->checks,
+		complain(v, "there are %zu loads in checks; %u at least are expected", v->checks,
 			 s->checks);
 	if (!v->tried)
 		complain(v, "no point was tried");

@@ -8,8 +8,8 @@
 #define COMPLAINTS	8
 
 struct verdict {
-	size_t tried, duplicates, withheld, controls;
-	size_t in_user_space;	/* of the duplicates */
+	size_t tried, kinds[KINDS], controls;
+	size_t bounded;		/* duplicates that the section's bound counts */
 	size_t checks;
 	long last_check;
 	long first;		/* duplicate, or -1 */

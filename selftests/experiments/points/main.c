@@ -181,6 +181,8 @@ static bool run(const struct options *o, const struct section *s, struct path *p
 	char *memory = text("%s/start.memory", o->folder);
 	char *file = text("%s/path", o->folder);
 
+	if (access(file, R_OK) && plan_is_over(&plan))
+		return false;
 	if (access(state, R_OK))
 		boot(o, s, state, memory);
 	if (!path_read(path, file))

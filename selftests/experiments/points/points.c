@@ -23,6 +23,11 @@ static bool interrupts_go_off(const struct path *p, size_t number)
 	return number && p->steps[number - 1].interrupts && !p->steps[number].interrupts;
 }
 
+bool plan_is_over(const struct plan *plan)
+{
+	return plan->deadline && now() > plan->deadline;
+}
+
 bool points_wanted(const struct plan *plan, size_t number)
 {
 	const struct path *p = plan->path;
@@ -198,7 +203,7 @@ bool points_try(struct points *p, const struct plan *plan, struct vm *parent, co
 	f = fopen(file, "ae");
 	if (!f)
 		die("%s: %s", file, strerror(errno));
-	for (number = 0; done < all && !(plan->deadline && now() > plan->deadline); number++) {
+	for (number = 0; done < all && !plan_is_over(plan); number++) {
 		if (points_wanted(plan, number) && !is_known(p, number)) {
 			check_way(plan->path, number, &parent->gdb);
 			point = add(p);

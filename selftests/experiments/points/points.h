@@ -37,6 +37,7 @@ struct plan {
 	double deadline;	/* as now() tells it, 0: none */
 };
 
+bool plan_is_over(const struct plan *plan);
 bool points_wanted(const struct plan *plan, size_t number);
 /* Adds to @file, which may have some already.  False if the time was over before. */
 bool points_try(struct points *p, const struct plan *plan, struct vm *parent, const char *file);

@@ -4,6 +4,7 @@
  * a process that may fork.  "run" has it checked, whole and broken.
  *
  * -DGUARDED=0, -DLOOKER=1, -DGETRANDOM=0, -DPOLLERS   what thread 0 and thread 1 do
+ * -DALONE        there are none, and the device does all that it can
  * -DSOFTWARE     there is no counter page but that of the driver
  * -DFORK         one of the threads may fork, and goes on as the child
  * -DBOOT         the CRNG is not ready to begin with
@@ -115,6 +116,10 @@ end:	do
 #ifndef SOFTWARE
 		/* A GUID that the user has set is not replaced: the generation alone tells. */
 		:: REVERT(1)
+#endif
+#ifdef ALONE
+		/* As much as the one before to a guest, for which it would cost states. */
+		:: REVERT_AT_START()
 #endif
 		fi;
 		LOAD_AND_MAYBE_AGAIN()

@@ -54,10 +54,12 @@ inline vmgenctr_revert()
 
 inline vmgenctr_moved()
 {
-#ifndef migration_is_a_restore
-	moved = (phase != VMGENCTR_REVERTING && same_guid && loaded >= generation)
-#else
+#ifdef migration_is_a_restore
 	moved = false
+#elif defined(revert_is_a_migration)
+	moved = (same_guid && loaded >= generation)
+#else
+	moved = (phase != VMGENCTR_REVERTING && same_guid && loaded >= generation)
 #endif
 }
 
@@ -158,6 +160,19 @@ inline REVERT(older)
 	moves = false;
 	again = false;
 	same_guid = true;
+	vmgenid_revert()
+}
+
+/* The same by a process that has just begun, and knows of no generation but its own. */
+inline REVERT_AT_START()
+{
+	restores++;
+	before = generation;
+	loaded = generation;
+	moves = false;
+	again = false;
+	same_guid = true;
+	vmgenctr_init();
 	vmgenid_revert()
 }
 

@@ -62,7 +62,7 @@ inline crng_reseed()
 		extract_entropy();
 		SPIN_LOCK;
 		if
-#ifndef vm_forks_not_counted
+#ifndef overtaken_key_installed
 		:: forks != vm_forks -> SPIN_UNLOCK
 #endif
 		:: else ->

@@ -17,6 +17,7 @@ bool crng_ready = false;
 
 /* struct vmgenctr, and its pages */
 bool lock = false;
+bool in_kernel[THREADS];	/* who has the lock: a call has no effect before */
 vmgenctr_id seen;
 byte info_generation;
 bool info_reseeded;
@@ -52,6 +53,15 @@ byte looked;
 	(a.lo >= asked_guid && a.hi >= asked_guid && (IN_SOFTWARE || a.generation >= asked_generation))
 
 #define MUTEX_LOCK atomic { !lock -> lock = true; ASK }
+
+/* What else is in an answer, where somebody looks at it. */
+#if defined(GETRANDOM) || defined(POLLERS)
+#define REST_OF_INFO(reseeded, last) vouched = reseeded; checked = last
+#define LOOKED_AT looked = guid;
+#else
+#define REST_OF_INFO(reseeded, last) skip
+#define LOOKED_AT
+#endif
 
 #define MUTEX_UNLOCK \
 	atomic { \
@@ -90,7 +100,7 @@ inline vmgenctr_copy_guid()
 	id.lo = guid_page;
 	atomic {
 		id.hi = guid_page;
-		looked = guid;
+		LOOKED_AT
 		old = info_generation
 	}
 }
@@ -130,18 +140,29 @@ inline vmgenctr_mix()
 #endif
 }
 
-/* What sleepers in poll() wait for; the uevent is one more of its kind. */
-inline wake_up_interruptible_all()
+/* wake_up_interruptible_all() of those in poll(); the uevent is one more of its kind. */
+inline WAKE_ALL()
 {
-#ifdef POLLERS
+#if !defined(POLLERS) || defined(change_does_not_wake)
+	skip
+#elif defined(change_wakes_one)
+	if
+	:: woken[0] = true
+	:: woken[1] = true
+	fi
+#else
 	d_step {
 		woken[0] = true;
 		woken[1] = true
 	}
-#else
-	skip
 #endif
 }
+
+#ifndef only_the_next_wakes
+#define WAKES (id.generation != old)
+#else
+#define WAKES (id.generation == old + 1)
+#endif
 
 /* Nobody else sees what is stored here but the status page. */
 inline vmgenctr_enter()
@@ -185,11 +206,16 @@ inline vmgenctr_advance()
 	}
 	:: else
 	fi;
+#ifndef page_after_reseed
 	vmgenctr_write_generation();
 #endif
+#endif
 	vmgenctr_enter();
+#if defined(SOFTWARE) && defined(page_after_reseed)
+	vmgenctr_write_generation();
+#endif
 	if
-	:: id.generation != old -> wake_up_interruptible_all()
+	:: WAKES -> WAKE_ALL()
 	:: else
 	fi
 }
@@ -197,7 +223,7 @@ inline vmgenctr_advance()
 /* What was mixed in before the CRNG became ready is in its first key. */
 inline vmgenctr_note_crng()
 {
-#ifdef BOOT
+#if defined(BOOT) && !defined(readiness_is_no_reason)
 	vmgenctr_crng_ready(ready);
 	if
 	:: d_step {
@@ -232,15 +258,18 @@ inline vmgenctr_update()
 
 inline vmgenctr_get_info(ret)
 {
-	MUTEX_LOCK;
+	atomic {
+		MUTEX_LOCK;
+		in_kernel[me] = true
+	};
 #ifndef read_without_pull_check
 	vmgenctr_catch_up();
 #endif
 	atomic {
 		ret = info_generation;
-		vouched = info_reseeded;
-		checked = looked;
+		REST_OF_INFO(info_reseeded, looked);
 		HOLDS(never_ready_ahead, !info_reseeded || IS_ANSWERED(key));
+		in_kernel[me] = false;
 		MUTEX_UNLOCK
 	}
 }

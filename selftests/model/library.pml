@@ -8,8 +8,12 @@
  * but not inside of a system call.
  */
 
+#ifdef FORK
 #define PROCESSES 2
-#define RECORDS 8
+#else
+#define PROCESSES 1
+#endif
+#define RECORDS 12
 #define NEVER 0		/* vmgen_never: a record that is 0 and stays so */
 
 typedef source {
@@ -20,7 +24,6 @@ typedef source {
 
 source sources[PROCESSES];
 byte process[THREADS];	/* that a thread is in */
-bool in_kernel[THREADS];
 
 /* What the state of a thread was made from.  No code looks at it, but the properties. */
 typedef seed {
@@ -41,14 +44,18 @@ seed state[THREADS];
 	byte live; \
 	byte expected; \
 	byte checked; \
+	byte drawn; \
 	bool vouched; \
 	bool fresh; \
 	bool same
 
+/* What no later step looks at must not tell states apart. */
+#define FORGET_THE_LOOK record = NEVER; word = 0; fresh = false
+
 #define FORGET \
 	atomic { \
-		record = NEVER; epoch = NEVER; word = 0; live = NEVER; expected = 0; \
-		checked = 0; vouched = false; fresh = false; same = false \
+		FORGET_THE_LOOK; epoch = NEVER; live = NEVER; expected = 0; \
+		checked = 0; drawn = 0; vouched = false; same = false \
 	}
 
 #define IS_SAME_PROCESS (state[me].process == process[me])
@@ -59,7 +66,10 @@ inline vmgen_sys_getrandom()
 	d_step {
 		crng_ready ->
 		SET(state[me].from, key);
-		state[me].process = process[me]
+		state[me].process = process[me];
+#ifdef GETRANDOM
+		drawn = guid
+#endif
 	}
 }
 
@@ -84,8 +94,7 @@ inline ask_pages()
 #else
 	:: atomic {
 		status_generation == word && status_reseeded ->
-		vouched = true;
-		checked = guid;
+		REST_OF_INFO(true, guid);
 		break
 	}
 	:: else
@@ -93,15 +102,21 @@ inline ask_pages()
 	fi
 }
 
+/*
+ * That the answer is the live word saves a round and nothing else: a record of an older
+ * word is not live, which everybody looks at afterwards.
+ */
 inline ask_kernel()
 {
-	in_kernel[me] = true;
 	vmgenctr_read_iter(word);
-	in_kernel[me] = false;
+#ifndef answer_not_compared
 	if
 	:: word == LIVE_GENERATION -> break
 	:: else
 	fi
+#else
+	break
+#endif
 }
 
 #if !defined(SOFTWARE) || defined(software_mode_trusts_the_page)
@@ -141,11 +156,15 @@ inline vmgen_record_get()
 {
 	live = MINE.live;
 	if
-	:: MINE.record[live] == word + 1 -> record = live
+	:: atomic { MINE.record[live] == word + 1 -> record = live; live = NEVER; word = 0 }
 	:: else ->
 		record_claim();
 		record_write();
-		MINE.live = (MINE.live == live -> record : MINE.live)
+		atomic {
+			MINE.live = (MINE.live == live -> record : MINE.live);
+			live = NEVER;
+			word = 0
+		}
 	fi
 }
 
@@ -166,6 +185,10 @@ inline guard_set(to)
 		state[me].from.lo = 0; state[me].from.hi = 0; state[me].from.generation = 0 \
 	} -> break
 
+/*
+ * The second look is for who does not retry.  vmgen_retry() sees the same, so that no
+ * output depends on it.
+ */
 inline vmgen_begin_slow()
 {
 	do
@@ -173,7 +196,11 @@ inline vmgen_begin_slow()
 #ifndef entropy_before_epoch
 		vmgen_epoch_read();
 #endif
+#ifndef guard_moves_before_reseed
 		guard_set(NEVER);
+#else
+		guard_set(record);
+#endif
 		if
 		:: vmgen_sys_getrandom()
 #ifndef RESEED_SUCCEEDS
@@ -185,8 +212,18 @@ inline vmgen_begin_slow()
 #endif
 		vmgen_live_word();
 		if
-		:: atomic { IS_LIVE(record) -> epoch = record; guard_set(record); break }
-		:: else
+		:: atomic {
+#ifndef begin_does_not_look_again
+			IS_LIVE(record) ->
+#endif
+			epoch = record;
+			guard_set(record);
+			FORGET_THE_LOOK;
+			break
+		}
+#ifndef begin_does_not_look_again
+		:: atomic { !IS_LIVE(record) -> FORGET_THE_LOOK }
+#endif
 		fi
 	od
 }
@@ -195,8 +232,9 @@ inline vmgen_begin()
 {
 	vmgen_live_word();
 	if
-	:: IS_LIVE(guard) -> epoch = guard
-	:: else -> vmgen_begin_slow()
+	:: atomic { IS_LIVE(guard) -> epoch = guard; FORGET_THE_LOOK }
+	:: atomic { !IS_LIVE(guard) -> FORGET_THE_LOOK };
+		vmgen_begin_slow()
 	fi
 }
 
@@ -241,11 +279,21 @@ inline fill_in_epoch()
 	:: else ->
 		epoch = record;
 		vmgen_sys_getrandom();
+#ifndef getrandom_trusts_the_page
 		verify();
+#endif
 		vmgen_live_word();
 		if
-		:: atomic { IS_LIVE(record) && epoch == record -> same = IS_SAME_PROCESS; break }
+		:: atomic {
+#ifndef getrandom_without_retry
+			IS_LIVE(record) && epoch == record ->
+#endif
+			same = IS_SAME_PROCESS;
+			break
+		}
+#ifndef getrandom_without_retry
 		:: else
+#endif
 		fi
 	od
 }

@@ -4,20 +4,34 @@
  * a process that may fork.  "run" has it checked, whole and broken.
  *
  * -DGUARDED=0, -DLOOKER=1, -DGETRANDOM=0, -DPOLLERS   what thread 0 and thread 1 do
+ * -DALONE        there are none, and the device does all that it can
  * -DSOFTWARE     there is no counter page but that of the driver
  * -DFORK         one of the threads may fork, and goes on as the child
  * -DBOOT         the CRNG is not ready to begin with
  * -DRESTORES=n   how often the machine is restored at most
+ * -DRESEED_SUCCEEDS, -DANSWERED   a property of all that comes is looked at
  *
  * Every other -D breaks one line.  They are those of "run", and have the names of the
- * patches in selftests/mutants where these break the same.
+ * patches in selftests/mutants, other than those that "run" lists.
  *
  * Names in lower case are those of functions, whose steps these are; names in capitals
  * are the model's own.
  *
- * Not in the model: the memory order of a CPU (what is here is sequentially consistent),
- * a source that is replaced by another, an unbound driver, the end of the counter, and
- * the sequence counts, for which see seqcount.pml.
+ * "run" requires that each step is reached.  Of what is in a d_step spin sees the first
+ * statement only, hence nothing there depends on anything.
+ *
+ * Not in the model:
+ * - the memory order of a CPU: what is here is sequentially consistent
+ * - the sequence counts, for which see seqcount.pml: a page is read and written in a step
+ * - of the device: a load that fails or is cut off, a floor, a target without counter, the
+ *   end of the counter
+ * - of the driver: the probe and what was restored before its first look, an unbind,
+ *   other vmfork notifiers, the instance id, a page of its own beside the hypervisor's
+ *   where those of the kernel are larger
+ * - of the library: vmclock, sysgenid and uevents; a source that is replaced; a sync that
+ *   fails, hence records that run out or are retired, and the ends of SYNC_TRIES,
+ *   FILL_TRIES and EPOCH_TRIES; vmgen_once, vmgen_commit(), vmgen_write(), vmgen_seal()
+ * - more than one fork: grandchildren, and two children
  */
 
 #define THREADS 2
@@ -50,6 +64,7 @@ bool no_stale_output = true;
 bool no_lost_change = true;
 bool never_ready_ahead = true;
 bool generation_increases = true;
+bool move_is_unseen = true;
 
 #define HOLDS(property, condition) \
 	property = property##_IGNORED || (condition); \
@@ -66,6 +81,9 @@ bool generation_increases = true;
 #endif
 #ifndef generation_increases_IGNORED
 #define generation_increases_IGNORED false
+#endif
+#ifndef move_is_unseen_IGNORED
+#define move_is_unseen_IGNORED false
 #endif
 
 /* What the status page says, at any moment. */
@@ -88,13 +106,24 @@ bool generation_increases = true;
 proctype Vmm()
 {
 end:	do
-	:: d_step { restores < RESTORES -> restores++; COPY() } LATE
-	:: d_step { restores < RESTORES -> restores++; vmgenid_regenerate_guid(); REVERT(0) } LATE
+	:: atomic {
+		restores < RESTORES ->
+		if
+		:: COPY()
+		:: MOVE()
+		:: vmgenid_regenerate_guid();
+			REVERT(0)
 #ifndef SOFTWARE
-	/* A GUID that the user has set is not replaced, and the generation alone tells. */
-	:: d_step { restores < RESTORES -> restores++; REVERT(1) } LATE
-	:: d_step { restores == 1 -> MOVE() } LATE
+		/* A GUID that the user has set is not replaced: the generation alone tells. */
+		:: REVERT(1)
 #endif
+#ifdef ALONE
+		/* As much as the one before to a guest, for which it would cost states. */
+		:: REVERT_AT_START()
+#endif
+		fi;
+		LOAD_AND_MAYBE_AGAIN()
+	} LATE
 	od
 }
 
@@ -152,7 +181,15 @@ proctype Looker(byte me)
 #endif
 
 #ifdef GETRANDOM
-/* What vmgen_getrandom() returns is of the restore that its last look at the GUID saw. */
+/*
+ * What vmgen_getrandom() returns is of this restore and of this process.  In software mode
+ * it is of the restore that the last look at the GUID saw, which came after it was drawn.
+ */
+#define AS_CHECKED \
+	(state[me].from.lo == checked && state[me].from.hi == checked && checked >= drawn)
+
+bool answered;
+
 proctype Getrandom(byte me)
 {
 	LOCALS;
@@ -160,9 +197,11 @@ proctype Getrandom(byte me)
 	do
 	:: fill_in_epoch();
 		atomic {
-			HOLDS(no_stale_output, epoch == NEVER || (same &&
-			      (IN_SOFTWARE -> state[me].from.lo == checked && state[me].from.hi == checked :
-			       fresh)));
+			HOLDS(no_stale_output,
+			      epoch == NEVER || (same && (IN_SOFTWARE -> AS_CHECKED : fresh)));
+#ifdef ANSWERED
+			answered = (epoch != NEVER);
+#endif
 			FORGET
 		}
 	od
@@ -178,7 +217,12 @@ byte told_generation[THREADS] = 1;
 inline vmgenctr_poll()
 {
 	woken[me] = false;
-	change = (LIVE_GENERATION != file_seen[me])
+	atomic {
+		change = (LIVE_GENERATION != file_seen[me]);
+#ifdef poll_eats_event
+		file_seen[me] = LIVE_GENERATION
+#endif
+	}
 }
 
 proctype Poller(byte me)
@@ -231,7 +275,7 @@ proctype Fork()
 	byte r;
 end:	if
 	:: BECOME_CHILD(0)
-#ifdef LOOKER
+#if defined(GUARDED) && defined(LOOKER)
 	:: BECOME_CHILD(1)
 #endif
 	fi
@@ -249,7 +293,7 @@ proctype Crng()
 
 	d_step {
 		SET(extracted, pool)
-#ifdef vm_forks_not_counted
+#ifdef overtaken_key_installed
 	};
 	d_step {
 #else
@@ -273,7 +317,10 @@ ltl every_change_is_told { []<> (TOLD(0) && TOLD(1)) }
 #ifdef RESEED_SUCCEEDS
 #define SEEDED (state[0].from.lo == guid && state[0].from.hi == guid && \
 		(IN_SOFTWARE || state[0].from.generation == generation))
-ltl every_change_is_told { []<> SEEDED }
+ltl every_change_is_learned { []<> SEEDED }
+#endif
+#ifdef ANSWERED
+ltl every_call_is_answered { []<> answered }
 #endif
 
 #define START(a) a.lo = 1; a.hi = 1; a.generation = 1

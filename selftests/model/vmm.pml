@@ -3,7 +3,7 @@
  * The virtual machine monitor: QEMU's hw/acpi/vmgenctr.c, and hw/acpi/vmgenid.c as the
  * patches leave it.
  *
- * A restore is one step, for no vCPU runs meanwhile.  All that is in the guest stays as
+ * A restore is atomic, for no vCPU runs meanwhile.  All that is in the guest stays as
  * it was saved; the counter page, the GUID and the pending event are new.  There is one
  * machine in the model.  Its twin, which was restored from the same state, goes through
  * the same steps with another GUID.  Hence two clones emit the same bytes where these
@@ -34,6 +34,9 @@ hidden byte loaded;
 hidden byte before;
 hidden byte same_guid;
 hidden byte moved;
+hidden byte told_before;
+hidden byte moves;
+hidden byte again;
 
 byte restores = 0;
 
@@ -51,7 +54,13 @@ inline vmgenctr_revert()
 
 inline vmgenctr_moved()
 {
+#ifdef migration_is_a_restore
+	moved = false
+#elif defined(revert_is_a_migration)
+	moved = (same_guid && loaded >= generation)
+#else
 	moved = (phase != VMGENCTR_REVERTING && same_guid && loaded >= generation)
+#endif
 }
 
 inline vmgenctr_load()
@@ -61,9 +70,11 @@ inline vmgenctr_load()
 	:: moved -> generation = loaded
 	:: else ->
 #ifdef live_generation_forgotten
-		generation = loaded + 1
-#else
+		generation = 0;
+#elif !defined(second_stream_repeats)
 		generation = generation + (phase == VMGENCTR_LOADED -> 1 : 0);
+#endif
+#ifndef loaded_generation_forgotten
 		generation = MAX(generation, MAX(loaded, 1) + 1)
 #endif
 	fi;
@@ -103,41 +114,93 @@ inline vmgenid_post_load()
 	vmgenctr_load();
 	vmgenid_update_counter_page();
 	vmgenid_update_guest();
-	CHECK_READY;
-	HOLDS(generation_increases, moved || generation > before)
-}
-
-/* Another process, to which management has given another GUID. */
-inline COPY()
-{
-	before = generation;
-	loaded = generation;
-	same_guid = false;
-	vmgenid_regenerate_guid();
-	vmgenctr_init();
-	vmgenid_post_load()
-}
-
-/* Another process with the same GUID: a migration, of which the guest sees nothing. */
-inline MOVE()
-{
-	before = generation;
-	loaded = generation;
-	same_guid = true;
-	vmgenctr_init();
-	vmgenid_post_load()
+	CHECK_READY
 }
 
 /*
- * The same process goes back to a snapshot.  An older one has not seen the generations
- * that ran since, which the guest that is restored is told by a larger step.
+ * How the machine comes to be loaded: by another process, to which management has given
+ * another GUID;
+ */
+inline COPY()
+{
+	restores++;
+	before = generation;
+	loaded = generation;
+	moves = false;
+	again = true;
+#ifndef copy_is_a_migration
+	same_guid = false;
+#else
+	same_guid = true;
+#endif
+	vmgenid_regenerate_guid();
+	vmgenctr_init()
+}
+
+/* by another process with the same GUID, which is a migration; */
+inline MOVE()
+{
+	loaded = generation;
+	moves = true;
+	again = true;
+	same_guid = true;
+	vmgenctr_init()
+}
+
+/*
+ * or by the same process, which goes back to a snapshot.  An older one has not seen the
+ * generations that ran since, which the guest that is restored is told by a larger step.
  */
 inline REVERT(older)
 {
+	restores++;
 	loaded = generation;
 	generation = generation + older;
 	before = generation;
+	moves = false;
+	again = false;
 	same_guid = true;
-	vmgenid_revert();
-	vmgenid_post_load()
+	vmgenid_revert()
+}
+
+/* The same by a process that has just begun, and knows of no generation but its own. */
+inline REVERT_AT_START()
+{
+	restores++;
+	before = generation;
+	loaded = generation;
+	moves = false;
+	again = false;
+	same_guid = true;
+	vmgenctr_init();
+	vmgenid_revert()
+}
+
+/*
+ * Who has moved sees nothing of it.  Everybody else has a generation that neither he nor
+ * this process has had.
+ */
+inline LOAD()
+{
+	told_before = gpe;
+	vmgenid_post_load();
+	HOLDS(generation_increases, moves || generation > before);
+	HOLDS(move_is_unseen, !moves ||
+	      (generation == loaded && counter_page == loaded && gpe == told_before))
+}
+
+/* A process may take the same stream once more, and drop what it had made of it. */
+inline LOAD_AND_MAYBE_AGAIN()
+{
+	do
+	:: LOAD();
+#ifndef SOFTWARE
+		if
+		:: again -> again = false; before = generation
+		:: break
+		fi
+#else
+		break
+#endif
+	od
 }

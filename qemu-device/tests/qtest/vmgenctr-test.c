@@ -477,10 +477,7 @@ static void test_loadvm_then_reboot(void)
     unlink(disk);
 }
 
-/*
- * When the load stops half way, memory may be the snapshot's already.  QEMU
- * leaves the machine stopped, but the user can insist.
- */
+/* When the load stops half way, memory may be the snapshot's already */
 static void test_loadvm_failed(void)
 {
     g_autofree char *disk = create_disk();
@@ -495,6 +492,71 @@ static void test_loadvm_failed(void)
     text = qtest_hmp(vm->qts, "loadvm s");
     g_assert_nonnull(strstr(text, "Error"));
     assert_generation(vm, 2);
+    vm_quit(vm);
+    unlink(disk);
+}
+
+/*
+ * A snapshot "s" of generation 2 that does not load where there is no vmcoreinfo:
+ * its section comes after the memory, and before that of the vmgenid device.
+ */
+static void save_unloadable(const char *disk)
+{
+    VM *vm = vm_start("pc", DISK_FOR_JOBS "-device vmcoreinfo "
+                      "-device vmgenid,counter=on,guid=" GUID_A, disk);
+
+    vm_hmp(vm, "savevm first");
+    vm_hmp(vm, "loadvm first");
+    vm_hmp(vm, "savevm s");
+    vm_quit(vm);
+}
+
+static void fail_to_load(VM *vm, const char *command)
+{
+    if (!strcmp(command, "loadvm")) {
+        g_autofree char *text = qtest_hmp(vm->qts, "loadvm s");
+
+        g_assert_nonnull(strstr(text, "Error"));
+    } else {
+        vm_snapshot_job(vm, command);
+    }
+}
+
+static void assert_cannot_run(VM *vm)
+{
+    g_autoptr(QDict) err = qtest_qmp_assert_failure_ref(
+        vm->qts, "{ 'execute': 'cont' }");
+
+    g_assert_cmpstr(qdict_get_str(err, "desc"), ==,
+                    "Resetting the Virtual Machine is required");
+}
+
+/*
+ * What is in memory has run in generation 2 already, and nothing that was loaded
+ * has said so: it must not run in that which comes next here.
+ */
+static void test_failed_load_does_not_run(const void *command)
+{
+    g_autofree char *disk = create_disk();
+    VM *vm;
+
+    save_unloadable(disk);
+    vm = vm_start("pc", DISK_FOR_JOBS "-device vmgenid,counter=on,guid=" GUID_A,
+                  disk);
+    vm_hmp(vm, "savevm whole");
+    fail_to_load(vm, command);
+    assert_generation(vm, 2);
+    assert_cannot_run(vm);
+    /* A reset makes another machine of it */
+    qtest_system_reset(vm->qts);
+    qtest_qmp_assert_success(vm->qts, "{ 'execute': 'cont' }");
+    qtest_qmp_assert_success(vm->qts, "{ 'execute': 'stop' }");
+    fail_to_load(vm, command);
+    assert_cannot_run(vm);
+    /* And so does a load */
+    vm_hmp(vm, "loadvm whole");
+    assert_generation(vm, 4);
+    qtest_qmp_assert_success(vm->qts, "{ 'execute': 'cont' }");
     vm_quit(vm);
     unlink(disk);
 }
@@ -1074,6 +1136,10 @@ static void add_snapshot_tests(void)
     qtest_add_func("/vmgenctr/loadvm/at-start", test_loadvm_at_start);
     qtest_add_func("/vmgenctr/loadvm/then-reboot", test_loadvm_then_reboot);
     qtest_add_func("/vmgenctr/loadvm/failed", test_loadvm_failed);
+    qtest_add_data_func("/vmgenctr/loadvm/failed/does-not-run", "loadvm",
+                        test_failed_load_does_not_run);
+    qtest_add_data_func("/vmgenctr/snapshot-load/failed/does-not-run",
+                        "snapshot-load", test_failed_load_does_not_run);
     qtest_add_func("/vmgenctr/loadvm/snapshot-of-no-counter",
                    test_snapshot_of_no_counter);
     qtest_add_func("/vmgenctr/snapshot-load", test_snapshot_load_job);

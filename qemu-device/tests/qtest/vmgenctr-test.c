@@ -726,6 +726,27 @@ static void test_clone_of_clone(void)
     unlink(path);
 }
 
+/* xen-save-devices-state writes no description behind the state */
+static void test_stream_without_description(void)
+{
+    const char *global = "-global migration.send-configuration=off";
+    g_autofree char *path = stream_path();
+    g_autofree char *uri = stream_uri();
+    VM *vm = vm_start("pc", "%s -device vmgenid,counter=on,generation=5,"
+                      "guid=" GUID_A, global);
+
+    qtest_qmp_assert_success(
+        vm->qts, "{ 'execute': 'xen-save-devices-state', 'arguments': {"
+        "'filename': %s, 'live': false } }", path);
+    vm_quit(vm);
+    vm = vm_start("pc", "%s -incoming defer -device vmgenid,counter=on,"
+                  "guid=" GUID_A, global);
+    g_assert_true(vm_load(vm, uri));
+    assert_generation(vm, 5);
+    vm_quit(vm);
+    unlink(path);
+}
+
 /* The notification waits in the machine's state while the guest does not run */
 static void test_notify_while_paused(void)
 {
@@ -1116,6 +1137,8 @@ static void add_tests(void)
         qtest_add_data_func(other, t, test_transport_other_guid);
     }
     qtest_add_func("/vmgenctr/incoming/clone-of-clone", test_clone_of_clone);
+    qtest_add_func("/vmgenctr/incoming/no-description",
+                   test_stream_without_description);
     qtest_add_func("/vmgenctr/incoming/paused", test_notify_while_paused);
     qtest_add_func("/vmgenctr/live-migration", test_live_migration);
     qtest_add_data_func("/vmgenctr/cpr-transfer/same-guid", GUID_A,

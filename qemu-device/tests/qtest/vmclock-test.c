@@ -556,6 +556,7 @@ static void test_live_migration(void)
     unlink(sock);
 }
 
+#ifdef CONFIG_LINUX /* has memfd */
 /*
  * In a cpr-transfer the new QEMU starts while the old one still runs the guest,
  * and maps the same memory.  The page must not be in it.
@@ -580,6 +581,7 @@ static void test_cpr_transfer(const void *guid)
     vm_quit_successor(new);
     vm_quit(old);
 }
+#endif
 
 /* Machine types before the counter have the page in the stream */
 static void test_incoming_old_machine(void)
@@ -669,10 +671,12 @@ static void add_tests(void)
     qtest_add_data_func("/vmclock/interrupt/pc", "pc", test_interrupt);
     qtest_add_data_func("/vmclock/interrupt/q35", "q35", test_interrupt);
     qtest_add_func("/vmclock/live-migration", test_live_migration);
+#ifdef CONFIG_LINUX
     qtest_add_data_func("/vmclock/cpr-transfer/same-guid", GUID_A,
                         test_cpr_transfer);
     qtest_add_data_func("/vmclock/cpr-transfer/other-guid", GUID_B,
                         test_cpr_transfer);
+#endif
     ADD_TABLE("damaged", damage_tests, test_damaged);
 }
 

@@ -791,6 +791,7 @@ static void test_live_migration(void)
     unlink(sock);
 }
 
+#ifdef CONFIG_LINUX /* has memfd */
 /*
  * In a cpr-transfer the new QEMU starts while the old one still runs the guest,
  * and maps the same memory.  The page must not be in it.
@@ -814,6 +815,7 @@ static void test_cpr_transfer(const void *guid)
     vm_quit_successor(new);
     vm_quit(old);
 }
+#endif
 
 /*** All other ways to move a machine, or to copy it ***/
 
@@ -1141,10 +1143,12 @@ static void add_tests(void)
                    test_stream_without_description);
     qtest_add_func("/vmgenctr/incoming/paused", test_notify_while_paused);
     qtest_add_func("/vmgenctr/live-migration", test_live_migration);
+#ifdef CONFIG_LINUX
     qtest_add_data_func("/vmgenctr/cpr-transfer/same-guid", GUID_A,
                         test_cpr_transfer);
     qtest_add_data_func("/vmgenctr/cpr-transfer/other-guid", GUID_B,
                         test_cpr_transfer);
+#endif
 }
 
 static void add_snapshot_tests(void)

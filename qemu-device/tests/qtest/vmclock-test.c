@@ -657,8 +657,10 @@ static void add_tests(void)
                    test_counter_in_migrated_page_is_refused);
     qtest_add_data_func("/vmclock/offer/refused/no-acpi", "q35,acpi=off",
                         test_undescribed_is_refused);
-    qtest_add_data_func("/vmclock/offer/refused/microvm", "microvm",
-                        test_undescribed_is_refused);
+    if (qtest_has_machine("microvm")) {
+        qtest_add_data_func("/vmclock/offer/refused/microvm", "microvm",
+                            test_undescribed_is_refused);
+    }
     qtest_add_func("/vmclock/paused-at-start", test_paused_at_start);
     qtest_add_func("/vmclock/page/rest-is-zero", test_rest_of_page_is_zero);
     qtest_add_data_func("/vmclock/page/write-is-dropped", "pc",

@@ -1067,12 +1067,15 @@ static void test_flipped_end(void)
 
 static void add_tests(void)
 {
+    bool microvm = qtest_has_machine("microvm");
     size_t i;
 
     qtest_add_data_func("/vmgenctr/cold-start/pc", "pc", test_cold_start);
     qtest_add_data_func("/vmgenctr/cold-start/q35", "q35", test_cold_start);
-    qtest_add_data_func("/vmgenctr/cold-start/microvm", "microvm",
-                        test_cold_start);
+    if (microvm) {
+        qtest_add_data_func("/vmgenctr/cold-start/microvm", "microvm",
+                            test_cold_start);
+    }
     qtest_add_func("/vmgenctr/floor", test_floor);
     qtest_add_func("/vmgenctr/floor/exhausted",
                    test_exhausted_floor_is_refused);
@@ -1092,8 +1095,10 @@ static void add_tests(void)
     qtest_add_func("/vmgenctr/page/reserved", test_page_is_reserved);
     qtest_add_data_func("/vmgenctr/no-acpi/pc", "pc,acpi=off",
                         test_machine_without_acpi_is_refused);
-    qtest_add_data_func("/vmgenctr/no-acpi/microvm", "microvm,acpi=off",
-                        test_machine_without_acpi_is_refused);
+    if (microvm) {
+        qtest_add_data_func("/vmgenctr/no-acpi/microvm", "microvm,acpi=off",
+                            test_machine_without_acpi_is_refused);
+    }
     qtest_add_func("/vmgenctr/monitor", test_monitor);
     qtest_add_func("/vmgenctr/reset", test_reset);
     qtest_add_func("/vmgenctr/stop-cont", test_stop_cont);
@@ -1102,7 +1107,9 @@ static void add_tests(void)
         g_autofree char *path =
             g_strdup_printf("/vmgenctr/ctra/%s", ctra_tests[i].name);
 
-        qtest_add_data_func(path, &ctra_tests[i], test_ctra);
+        if (qtest_has_machine(ctra_tests[i].machine)) {
+            qtest_add_data_func(path, &ctra_tests[i], test_ctra);
+        }
     }
     for (i = 0; i < ARRAY_SIZE(incoming_tests); i++) {
         const IncomingTest *t = &incoming_tests[i];
@@ -1110,12 +1117,14 @@ static void add_tests(void)
             g_strdup_printf("/vmgenctr/incoming/pc/%s", t->name);
         g_autofree char *q35 =
             g_strdup_printf("/vmgenctr/incoming/q35/%s", t->name);
-        g_autofree char *microvm =
+        g_autofree char *path =
             g_strdup_printf("/vmgenctr/incoming/microvm/%s", t->name);
 
         qtest_add_data_func(pc, t, test_incoming_pc);
         qtest_add_data_func(q35, t, test_incoming_q35);
-        qtest_add_data_func(microvm, t, test_incoming_microvm);
+        if (microvm) {
+            qtest_add_data_func(path, t, test_incoming_microvm);
+        }
     }
     for (i = 0; i < ARRAY_SIZE(damage_tests); i++) {
         g_autofree char *path =
@@ -1155,7 +1164,9 @@ static void add_snapshot_tests(void)
 {
     qtest_add_data_func("/vmgenctr/loadvm/pc", "pc", test_loadvm);
     qtest_add_data_func("/vmgenctr/loadvm/q35", "q35", test_loadvm);
-    qtest_add_data_func("/vmgenctr/loadvm/microvm", "microvm", test_loadvm);
+    if (qtest_has_machine("microvm")) {
+        qtest_add_data_func("/vmgenctr/loadvm/microvm", "microvm", test_loadvm);
+    }
     qtest_add_func("/vmgenctr/loadvm/fixed-guid", test_loadvm_fixed_guid);
     qtest_add_func("/vmgenctr/loadvm/without-counter",
                    test_loadvm_without_counter);

@@ -27,7 +27,7 @@ typedef struct VmgenctrState {
  * vmgenctr_init: start to count
  * @s: the counter
  * @floor: the least generation that the guest may be told, 0 for no floor
- * @errp: set when @floor is too large to be followed by another generation
+ * @errp: set when @floor is larger than any generation
  *
  * Returns: whether @s was initialized.
  */

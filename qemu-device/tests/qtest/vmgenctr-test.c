@@ -497,8 +497,8 @@ static void test_loadvm_failed(void)
 }
 
 /*
- * A snapshot "s" of generation 2 that does not load where there is no vmcoreinfo:
- * its section comes after the memory, and before that of the vmgenid device.
+ * A snapshot "s" of generation 2 that does not load where there is no
+ * vmcoreinfo: its section comes after the memory, and before our device's.
  */
 static void save_unloadable(const char *disk)
 {
@@ -532,8 +532,8 @@ static void assert_cannot_run(VM *vm)
 }
 
 /*
- * What is in memory has run in generation 2 already, and nothing that was loaded
- * has said so: it must not run in that which comes next here.
+ * What is in memory has run in generation 2 already, and nothing that was
+ * loaded has said so: it must not run in that which comes next here.
  */
 static void test_failed_load_does_not_run(const void *command)
 {

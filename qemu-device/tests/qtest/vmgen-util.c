@@ -162,6 +162,11 @@ char *create_disk(void)
     return disk;
 }
 
+void test_without_qemu_img(void)
+{
+    g_test_skip("QTEST_QEMU_IMG is not set, or there is no qemu-img");
+}
+
 static void vm_wait_job(VM *vm, const char *id)
 {
     const char *status;

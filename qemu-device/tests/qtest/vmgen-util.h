@@ -70,6 +70,9 @@ char *run_refused(const char *machine, const char *device);
 
 char *create_disk(void);
 
+/* In the place of all that need such a disk, where none can be made */
+void test_without_qemu_img(void);
+
 /* Run snapshot-save or snapshot-load with the snapshot "s" to its end */
 void vm_snapshot_job(VM *vm, const char *command);
 

@@ -27,7 +27,7 @@ typedef struct VmgenctrState {
  * vmgenctr_init: start to count
  * @s: the counter
  * @floor: the least generation that the guest may be told, 0 for no floor
- * @errp: set when @floor is too large to be followed by another generation
+ * @errp: set when @floor is larger than any generation
  *
  * Returns: whether @s was initialized.
  */
@@ -38,8 +38,11 @@ bool vmgenctr_init(VmgenctrState *s, uint64_t floor, Error **errp);
  * @s: the counter
  *
  * To be called before the first byte of a snapshot is loaded in place, so that
- * the generation has changed even if the load stops half way.  Cannot fail:
- * when the counter is exhausted it stays at UINT64_MAX, and no load succeeds.
+ * no page holds the old generation beside the new memory.  The snapshot may
+ * have run in the next one already, which vmgenctr_load() will tell; if the
+ * load stops before that, the machine must not run before it is reset.  Cannot
+ * fail: when the counter is exhausted it stays at UINT64_MAX, and no load
+ * succeeds.
  */
 void vmgenctr_revert(VmgenctrState *s);
 

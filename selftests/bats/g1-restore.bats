@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
-# shellcheck disable=SC2016 # what is in single quotes is for the guest's shell
+# shellcheck disable=SC2016,SC2030,SC2031 # the guest's shell expands; tests have variables of their own
 #
 # G1: no instruction of a restored VM runs before the page holds the new generation.
 
@@ -56,6 +56,35 @@ load helpers
 	samples_of clone started | grep -v spinning > "$BATS_TEST_TMPDIR/samples"
 	is "$(wc -l < "$BATS_TEST_TMPDIR/samples")" 64 "number of samples"
 	is "$(cut -d' ' -f2 "$BATS_TEST_TMPDIR/samples" | sort -u)" 2 "generations that were seen"
+}
+
+# A machine that was saved while it ran goes on as soon as it is loaded, before anybody
+# outside could have told it to.
+@test "G1: nor does one that goes on by itself" {
+	vm_restore spin "$FIXTURE/hypervisor"
+	mask_notification spin
+	in_background spin spinning "snapspin page 64"
+	vm_migrate spin "file:$BATS_TEST_TMPDIR/spin"
+	cp "$VM_ROOT/spin/machine" "$BATS_TEST_TMPDIR/spin.machine"
+	VM_AUTOSTART=1 samples_of clone > "$BATS_TEST_TMPDIR/samples"
+	is "$(wc -l < "$BATS_TEST_TMPDIR/samples")" 64 "number of samples"
+	is "$(cut -d' ' -f2 "$BATS_TEST_TMPDIR/samples" | sort -u)" 3 "generations that were seen"
+}
+
+# What vmclock says, seen from the host.
+clock_generation() {
+	vm_memory "$1" 0xfeffb068 8 | od -An -td8 | tr -d ' '
+}
+
+@test "G1: a machine that starts has both pages before its first instruction" {
+	VM_PAUSED=1 vm_boot vm hypervisor -device vmclock
+	[[ $(vm_hmp vm 'info registers') == *EIP=0000fff0*'CS =f000 ffff0000'* ]]
+	is "$(vm_generation vm)" 1 "generation"
+	is "$(clock_generation vm)" 1 "generation of vmclock"
+	vm_await_agent vm '{"execute":"cont"}'
+	genstat vm page
+	is "${G[page.generation]}" 1 "generation that the guest sees"
+	is "$(clock_generation vm)" 1 "generation of vmclock, when it runs"
 }
 
 # Software mode has such a window, and without a notification it stays open: this is

@@ -93,6 +93,23 @@ background_output() {
 		awk "said; /'"$2"'/ { said = 1 }" /run/out; exit $(cat /run/status)'
 }
 
+# waiting NAME COMMAND: start it in the background; returns when it sleeps in poll().
+# Output and status are where in_background has them.
+waiting() {
+	vm_run "$1" "rm -f /run/out /run/status /run/pid
+		( $2 > /run/out 2> /run/err & echo \$! > /run/pid; wait \$!; echo \$? > /run/status ) < /dev/null > /dev/null 2>&1 &
+		until test -s /run/pid && grep -q poll /proc/\$(cat /run/pid)/wchan; do
+			test ! -e /run/status || { cat /run/err; exit 1; }
+			usleep 10000
+		done"
+}
+
+# output NAME: of what was started by waiting(), once it has ended; and its status
+output() {
+	vm_run "$1" 'until test -e /run/status; do usleep 10000; done
+		cat /run/out; exit $(cat /run/status)'
+}
+
 # spin_across MODE SNAPSPIN-MODE COUNT: leaves a snapshot of a clone of the fixture
 # that runs snapspin, in $BATS_TEST_TMPDIR/spin.
 spin_across() {

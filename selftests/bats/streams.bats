@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
+# shellcheck disable=SC2030,SC2031 # each test has variables of its own
 #
 # Streams from a QEMU without our series and to one, and streams that are damaged: the
 # load fails with a message, or the guest sees a restore.  Never an old generation.
@@ -93,12 +94,17 @@ instance_of() {
 	is "$(generation_in_guest copy)" "3 3 0" "generation of a copy"
 }
 
+# What was saved in software mode, for a QEMU that does not know of counter=off.
+without_counter_word() {
+	printf '\0' | cat - <(tail -zn +2 "$VM_ROOT/saved.machine") > "$VM_ROOT/machine"
+	mv "$VM_ROOT/machine" "$VM_ROOT/saved.machine"
+}
+
 # The stream of counter=off, which the stock QEMU's device does not have to be told.
 @test "streams: to an unpatched QEMU, with counter=off" {
 	vm_restore new "$FIXTURE/software"
 	vm_save new "$VM_ROOT/saved"
-	printf '\0' | cat - <(tail -zn +2 "$VM_ROOT/saved.machine") > "$VM_ROOT/machine"
-	mv "$VM_ROOT/machine" "$VM_ROOT/saved.machine"
+	without_counter_word
 	on_stock vm_restore old "$VM_ROOT/saved"
 	is "$(generation_in_guest old)" "3 3 0" "generation of the copy"
 }
@@ -119,6 +125,48 @@ counter_becomes() {
 	counter_becomes off
 	! vm_restore new "$VM_ROOT/saved" || false
 	ends_with_message new 'vmgenid: the guest relies on the generation counter, which needs counter=on'
+}
+
+# clock NAME WORD...: fields of vmclock's page, as the host sees them
+clock() {
+	local name=$1 word
+	local -A at=([marker]=0x10 [flags]=0x18 [generation]=0x68)
+
+	shift
+	for word; do
+		vm_memory "$name" $((0xfeffb000 + ${at[$word]})) 8 | od -An -td8
+	done | xargs
+}
+
+# Its page is memory in such a stream, so it has neither counter nor notification.
+@test "streams: vmclock, to an unpatched QEMU and back, with an old machine type" {
+	local before
+
+	export VM_MACHINE=pc-q35-9.2
+	vm_boot new default -device vmclock
+	before=$(clock new marker)
+	vm_save new "$VM_ROOT/saved"
+	on_stock vm_restore old "$VM_ROOT/saved"
+	is "$(clock old marker)" $((before + 1)) "disruption marker"
+	vm_save old "$VM_ROOT/again"
+	vm_restore back "$VM_ROOT/again"
+	is "$(clock back marker flags generation)" "$((before + 2)) 0 0" "disruption marker, flags and counter"
+	is "$(generation_in_guest back)" "3 3 0" "generation, of vmgenctr in software mode"
+}
+
+@test "streams: vmclock, from an unpatched QEMU, is refused" {
+	on_stock vm_boot old default -device vmclock
+	vm_save old "$VM_ROOT/saved"
+	! vm_restore new "$VM_ROOT/saved" || false
+	ends_with_message new 'vmclock_page'
+}
+
+@test "streams: vmclock, to an unpatched QEMU, is refused" {
+	vm_boot new software -device vmclock
+	vm_save new "$VM_ROOT/saved"
+	without_counter_word
+	! on_stock vm_restore old "$VM_ROOT/saved" || false
+	ends_with_message old "device 'vmclock'"
 }
 
 # A stream to damage: its machine has both devices.
@@ -188,4 +236,23 @@ flip() {
 	flip $(($(offset_of 'vmgenid/counter') + 15 + 4 + 7)) 0
 	is "$(load_damaged flipped)" refused "generation 0 instead of 1"
 	ends_with_message flipped 'vmgenid: the stream is damaged'
+}
+
+# Memory may be the snapshot's already, and that may have run in the generation that comes
+# next here: nobody can make it go on.
+@test "streams: a running machine that could not load a snapshot stays stopped until it is reset" {
+	local disk=$BATS_TEST_TMPDIR/state.qcow2
+
+	vm_disk "$disk"
+	vm_boot old hypervisor -device vmclock -device vmcoreinfo -drive "if=none,format=qcow2,file=$disk"
+	vm_savevm old tag
+	vm_stop old
+	vm_boot vm hypervisor -device vmclock -drive "if=none,format=qcow2,file=$disk"
+	! vm_loadvm vm tag || false
+	is "$(vm_qmp vm '{"execute":"query-status"}' | jq -r .running)" false "running"
+	is "$(vm_generation vm) $(clock vm generation)" "2 2" "generations in the pages"
+	! vm_qmp vm '{"execute":"cont"}' || false
+	is "$(vm_qmp vm '{"execute":"query-status"}' | jq -r .running)" false "running, when told to"
+	is "$(vm_qmp vm '{"execute":"system_reset"}' '{"execute":"cont"}' '{"execute":"query-status"}' | jq -rs .[-1].running)" true "running, after a reset"
+	is "$(vm_generation vm) $(clock vm generation)" "2 2" "generations, when it runs"
 }

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 # shellcheck disable=SC2016 # what is in single quotes is for the guest's shell
 #
-# libvmgen on /dev/vmclock0 of a stock kernel, where the hypervisor fills its counter
-# and there is no /dev/vmgenctr.
+# libvmgen on /dev/vmclock0, where the hypervisor fills its counter and there is no
+# /dev/vmgenctr: our kernel without the node.  One that never had it: stock-kernel.bats.
 
 load helpers
 

@@ -28,7 +28,8 @@
 # VMGEN_ACCEL (tcg), VM_TIMEOUT (seconds that any single answer may take), VM_MEMORY,
 # VM_SMP, VM_MACHINE, VM_APPEND (kernel arguments); for whatever saves, loads or moves a
 # machine VM_CAPABILITIES (words) and VM_PARAMETERS (members of a JSON object) of QEMU's
-# migration; for whatever starts one VM_GUID, VM_NUMBER and VM_PAUSED=1.
+# migration; for whatever starts one VM_GUID, VM_NUMBER, VM_PAUSED=1, and VM_AUTOSTART=1:
+# QEMU lets it run by itself, and not because it is told to.
 
 : "${VM_TIMEOUT:=300}"
 VM_PAGE_ADDRESS=0xfeffa000
@@ -146,9 +147,10 @@ vm_common_args() {
 
 vm_start() {
 	local name=$1 dir=$VM_ROOT/$1 guid=${VM_GUID:-} number=${VM_NUMBER:-}
-	local -a machine VM_COMMON
+	local -a machine VM_COMMON paused=(-S)
 
 	shift
+	[[ -z ${VM_AUTOSTART:-} ]] || paused=()
 	mapfile -d '' -t machine < "$dir/machine"
 	[[ -n $guid ]] || read -r guid < /proc/sys/kernel/random/uuid
 	[[ -n $number ]] || number=$(find "$VM_ROOT" -mindepth 1 -maxdepth 1 -type d | wc -l)
@@ -157,7 +159,7 @@ vm_start() {
 
 	# Bats waits for whoever holds its descriptor 3.
 	"$VMGEN_QEMU/bin/qemu-system-x86_64" -name "$name" "${VM_COMMON[@]}" \
-		-S -daemonize -pidfile "$dir/pid" -D "$dir/qemu.log" \
+		"${paused[@]}" -daemonize -pidfile "$dir/pid" -D "$dir/qemu.log" \
 		-chardev "file,id=console,path=$dir/console.log" -serial chardev:console \
 		-chardev "socket,id=agent,path=$dir/agent.sock,server=on,wait=off" -serial chardev:agent \
 		-chardev "socket,id=qmp,path=$dir/qmp.sock,server=on,wait=off" -mon chardev=qmp,mode=control \
@@ -336,13 +338,13 @@ vm_qmp_event() {
 	return 1
 }
 
-# The human monitor reports errors as text.
+# The human monitor reports errors as text, after what else there is to say.
 vm_hmp() {
 	local out
 
 	out=$(vm_qmp "$1" "{\"execute\":\"human-monitor-command\",\"arguments\":{\"command-line\":$(vm_quote "$2")}}") &&
 		out=$(jq -r . <<< "$out") || return
-	[[ $out != Error:* ]] || { vm_error "$1" "$2: $out"; return 1; }
+	[[ $'\n'$out != *$'\n'Error:* ]] || { vm_error "$1" "$2: $out"; return 1; }
 	printf '%s' "$out"
 }
 
@@ -411,7 +413,7 @@ vm_restore() {
 	local name=$1 file=$2 then=('{"execute":"cont"}')
 
 	shift 2
-	[[ -z ${VM_PAUSED:-} ]] || then=()
+	[[ -z ${VM_PAUSED:-}${VM_AUTOSTART:-} ]] || then=()
 	vm_incoming "$name" "$file.machine" "$@" &&
 		vm_receive "$name" "file:$file" 'event:MIGRATION:"completed"' "${then[@]}"
 }

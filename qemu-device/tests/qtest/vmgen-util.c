@@ -127,6 +127,14 @@ bool vm_has_aml(VM *vm, const char *bytes, size_t len)
     return find_bytes(tables, size, bytes, len);
 }
 
+bool vm_is_running(VM *vm)
+{
+    g_autoptr(QDict) status = qtest_qmp_assert_success_ref(
+        vm->qts, "{ 'execute': 'query-status' }");
+
+    return qdict_get_bool(status, "running");
+}
+
 void vm_hmp(VM *vm, const char *command)
 {
     g_autofree char *text = qtest_hmp(vm->qts, "%s", command);
@@ -152,6 +160,101 @@ char *run_refused(const char *machine, const char *device)
     g_assert_true(WIFEXITED(status));
     g_assert_cmpint(WEXITSTATUS(status), ==, 1);
     return text;
+}
+
+/*
+ * A boot sector that loads a field of a page, stores to the page in several
+ * ways, loads the field again, leaves both values at 0x8000 and reports a
+ * panic.
+ */
+static const uint8_t writer[] = {
+    0xfa,                               /* cli */
+    0x31, 0xc0,                         /* xor %ax,%ax */
+    0x8e, 0xd8,                         /* mov %ax,%ds */
+    0x0f, 0x01, 0x16, 0x58, 0x7c,       /* lgdtw 0x7c58 */
+    0x0f, 0x20, 0xc0,                   /* mov %cr0,%eax */
+    0x0c, 0x01,                         /* or $1,%al */
+    0x0f, 0x22, 0xc0,                   /* mov %eax,%cr0 */
+    0xbb, 0x08, 0x00,                   /* mov $8,%bx */
+    0x8e, 0xdb,                         /* mov %bx,%ds */
+#define WRITER_FIELD 25
+    0x66, 0xbb, 0x00, 0x00, 0x00, 0x00, /* mov $field,%ebx */
+    0x66, 0x89, 0xde,                   /* mov %ebx,%esi */
+    0x67, 0x66, 0x8b, 0x03,             /* mov (%ebx),%eax */
+    0x66, 0xa3, 0x00, 0x80,             /* mov %eax,0x8000 */
+    0x67, 0x66, 0xc7, 0x03,             /* movl $-1,(%ebx) */
+    0xff, 0xff, 0xff, 0xff,
+    0x67, 0x66, 0xf0, 0x87, 0x43, 0x04, /* lock xchg %eax,4(%ebx) */
+    0x81, 0xe3, 0x00, 0xf0,             /* and $0xf000,%bx */
+    0x67, 0xc7, 0x03, 0xff, 0xff,       /* movw $-1,(%ebx) */
+    0x81, 0xcb, 0xff, 0x0f,             /* or $0xfff,%bx */
+    0x67, 0xc6, 0x03, 0xff,             /* movb $-1,(%ebx) */
+    0x67, 0x66, 0x8b, 0x06,             /* mov (%esi),%eax */
+    0x66, 0xa3, 0x04, 0x80,             /* mov %eax,0x8004 */
+    0xba, 0x05, 0x05,                   /* mov $0x505,%dx */
+    0xb0, 0x01,                         /* mov $1,%al */
+    0xee,                               /* out %al,(%dx) */
+    0xf4,                               /* 1: hlt */
+    0xeb, 0xfd,                         /* jmp 1b */
+    0x0f, 0x00, 0x5e, 0x7c, 0x00, 0x00, /* 0x7c58: GDT, 16 bytes at 0x7c5e */
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0xff, 0xff, 0x00, 0x00, 0x00, 0x92, 0xcf, 0x00, /* flat data, writable */
+};
+
+static void create_writer(const char *disk, uint64_t field)
+{
+    uint8_t sector[512] = { [510] = 0x55, [511] = 0xaa };
+
+    memcpy(sector, writer, sizeof(writer));
+    stl_le_p(sector + WRITER_FIELD, field);
+    g_assert_true(g_file_set_contents(disk, (char *)sector, sizeof(sector),
+                                      NULL));
+}
+
+/* Where an accelerator does not start, QEMU takes the next: that of qtest */
+static bool vm_executes(VM *vm, const char *accel)
+{
+    g_autoptr(QDict) kvm = qtest_qmp_assert_success_ref(
+        vm->qts, "{ 'execute': 'query-kvm' }");
+
+    return qdict_get_bool(kvm, "enabled") || strcmp(accel, "kvm");
+}
+
+static void vm_run_writer(VM *vm, uint64_t page, uint32_t value)
+{
+    uint8_t before[4096], after[sizeof(before)];
+    g_autoptr(QDict) status = NULL;
+
+    qtest_bufread(vm->qts, page, before, sizeof(before));
+    qtest_qmp_assert_success(vm->qts, "{ 'execute': 'cont' }");
+    qtest_qmp_eventwait(vm->qts, "STOP");
+    status = qtest_qmp_assert_success_ref(vm->qts,
+                                          "{ 'execute': 'query-status' }");
+    g_assert_cmpstr(qdict_get_str(status, "status"), ==, "guest-panicked");
+    g_assert_cmpuint(qtest_readl(vm->qts, 0x8000), ==, value);
+    g_assert_cmpuint(qtest_readl(vm->qts, 0x8004), ==, value);
+    qtest_bufread(vm->qts, page, after, sizeof(after));
+    g_assert_cmpmem(before, sizeof(before), after, sizeof(after));
+}
+
+void check_guest_writes(const char *accel, const char *devices, uint64_t field,
+                        uint32_t value)
+{
+    g_autofree char *disk = tmp_path("boot");
+    VM *vm;
+
+    create_writer(disk, field);
+    vm = vm_start("pc", "-accel %s -S -action panic=pause -device pvpanic "
+                  "-device ide-hd,drive=d "
+                  "-drive if=none,id=d,format=raw,file=%s %s",
+                  accel, disk, devices);
+    if (vm_executes(vm, accel)) {
+        vm_run_writer(vm, field & ~0xfffULL, value);
+    } else {
+        g_test_skip("QEMU cannot use KVM on this host");
+    }
+    vm_quit(vm);
+    unlink(disk);
 }
 
 char *create_disk(void)
@@ -192,6 +295,25 @@ void vm_snapshot_job(VM *vm, const char *command)
     vm_wait_job(vm, "j");
 }
 
+void vm_loadvm_fails(VM *vm, const char *name)
+{
+    g_autofree char *text = NULL;
+
+    g_assert_true(vm_is_running(vm));
+    text = qtest_hmp(vm->qts, "loadvm %s", name);
+    g_assert_nonnull(strstr(text, "Error"));
+    g_assert_false(vm_is_running(vm));
+}
+
+void vm_cannot_run(VM *vm)
+{
+    g_autoptr(QDict) err = qtest_qmp_assert_failure_ref(
+        vm->qts, "{ 'execute': 'cont' }");
+
+    g_assert_cmpstr(qdict_get_str(err, "desc"), ==,
+                    "Resetting the Virtual Machine is required");
+}
+
 char *stream_path(void)
 {
     return tmp_path("stream");
@@ -212,7 +334,7 @@ bool vm_enable(VM *vm, const char *capability)
     return qdict_haskey(rsp, "return");
 }
 
-bool vm_wait_migration(VM *vm)
+bool vm_wait_status(VM *vm, const char *wanted)
 {
     const char *status;
 
@@ -221,8 +343,14 @@ bool vm_wait_migration(VM *vm)
         QDict *data = qdict_get_qdict(event, "data");
 
         status = g_intern_string(qdict_get_str(data, "status"));
-    } while (strcmp(status, "completed") && strcmp(status, "failed"));
-    return !strcmp(status, "completed");
+    } while (strcmp(status, wanted) && strcmp(status, "completed") &&
+             strcmp(status, "failed"));
+    return !strcmp(status, wanted);
+}
+
+bool vm_wait_migration(VM *vm)
+{
+    return vm_wait_status(vm, "completed");
 }
 
 void vm_migrate(VM *vm, const char *uri)
@@ -246,10 +374,23 @@ void vm_save(VM *vm, const char *uri)
     g_assert_true(vm_wait_migration(vm));
 }
 
+static void assert_never_runs(VM *vm)
+{
+    g_assert_false(vm_is_running(vm));
+    qtest_qmp_assert_success(vm->qts, "{ 'execute': 'cont' }");
+    g_assert_false(vm_is_running(vm));
+}
+
 bool vm_load(VM *vm, const char *uri)
 {
+    bool loaded;
+
     vm_listen(vm, uri);
-    return vm_wait_migration(vm);
+    loaded = vm_wait_migration(vm);
+    if (!loaded) {
+        assert_never_runs(vm);
+    }
+    return loaded;
 }
 
 void damage_stream(const char *subsection, size_t offset,
@@ -304,17 +445,9 @@ static void *start_cpr_transfer(void *opaque)
 
 static void vm_wait_running(VM *vm)
 {
-    bool running;
-
-    do {
-        g_autoptr(QDict) status = qtest_qmp_assert_success_ref(
-            vm->qts, "{ 'execute': 'query-status' }");
-
-        running = qdict_get_bool(status, "running");
-        if (!running) {
-            g_usleep(1000);
-        }
-    } while (!running);
+    while (!vm_is_running(vm)) {
+        g_usleep(1000);
+    }
 }
 
 VM *vm_cpr_transfer(VM *old, const char *devices)

@@ -54,11 +54,21 @@ bool vm_take_event(VM *vm, int event);
 /* Whether the machine's ACPI tables have these bytes */
 bool vm_has_aml(VM *vm, const char *bytes, size_t len);
 
+bool vm_is_running(VM *vm);
+
 /* HMP is silent when all is well */
 void vm_hmp(VM *vm, const char *command);
 
 /* Start QEMU, which must refuse, and return what it says */
 char *run_refused(const char *machine, const char *device);
+
+/*
+ * Boot a guest that stores to a page of a device in several ways, and check
+ * that it changes nothing; it finds this value in that field.  Skips the test
+ * where QEMU cannot use the accelerator.
+ */
+void check_guest_writes(const char *accel, const char *devices, uint64_t field,
+                        uint32_t value);
 
 /*** Snapshots, loaded in place ***/
 
@@ -76,6 +86,14 @@ void test_without_qemu_img(void);
 /* Run snapshot-save or snapshot-load with the snapshot "s" to its end */
 void vm_snapshot_job(VM *vm, const char *command);
 
+/*
+ * loadvm fails, and the guest, which was running, is left stopped.  What it
+ * would find, and whether it may go on, is for the caller to check.
+ */
+void vm_loadvm_fails(VM *vm, const char *name);
+/* It may have half of a snapshot in it, and wants a reset first */
+void vm_cannot_run(VM *vm);
+
 /*** Streams, loaded into a new process ***/
 
 char *stream_path(void);
@@ -86,9 +104,13 @@ void vm_migrate(VM *vm, const char *uri);
 void vm_listen(VM *vm, const char *uri);
 bool vm_enable(VM *vm, const char *capability);
 
+/* Returns whether it has come so far, rather than completed or failed */
+bool vm_wait_status(VM *vm, const char *status);
+
 /* Returns whether it has completed, rather than failed */
 bool vm_wait_migration(VM *vm);
 
+/* When a load fails, nobody can make the guest run any more */
 void vm_save(VM *vm, const char *uri);
 bool vm_load(VM *vm, const char *uri);
 

@@ -8,12 +8,14 @@
 #include "qemu/uuid.h"
 #include "qobject/qdict.h"
 #include "qobject/qlist.h"
+#include "standard-headers/linux/vmclock-abi.h"
 #include "standard-headers/linux/vmgenctr.h"
 #include "vmgen-util.h"
 
 /* What the guest relies on, so it must not change */
 #define COUNTER_ADDR    0xfeffa000
 #define COUNTER_SIZE    4096
+#define CLOCK_ADDR      0xfeffb000
 
 /* In the stream: 5, length, name, version (32 bits), generation, GUID, check */
 #define SUBSECTION              "\x05\x0fvmgenid/counter"
@@ -108,6 +110,19 @@ static void assert_generation(VM *vm, uint64_t generation)
     g_assert_cmpuint(qdict_get_int(info, "generation"), ==, generation);
 }
 
+/*
+ * A vmclock device beside it has the same generation.  Whatever came of the
+ * machine that was saved at its start, its clock is disrupted.
+ */
+static void assert_clock(VM *vm, uint64_t generation, bool disrupted)
+{
+    struct vmclock_abi clk;
+
+    qtest_bufread(vm->qts, CLOCK_ADDR, &clk, sizeof(clk));
+    g_assert_cmpuint(le64_to_cpu(clk.vm_generation_counter), ==, generation);
+    g_assert_cmpint(le64_to_cpu(clk.disruption_marker) != 1, ==, disrupted);
+}
+
 /*** The page and its description ***/
 
 static void test_cold_start(const void *machine)
@@ -167,64 +182,11 @@ static void test_write_is_dropped(void)
     vm_quit(vm);
 }
 
-/*
- * A boot sector that loads the generation, stores to the page in several ways,
- * loads the generation again, leaves both values at 0x8000 and reports a panic.
- */
-static const uint8_t writer[] = {
-    0xfa,                               /* cli */
-    0x31, 0xc0,                         /* xor %ax,%ax */
-    0x8e, 0xd8,                         /* mov %ax,%ds */
-    0x0f, 0x01, 0x16, 0x54, 0x7c,       /* lgdtw 0x7c54 */
-    0x0f, 0x20, 0xc0,                   /* mov %cr0,%eax */
-    0x0c, 0x01,                         /* or $1,%al */
-    0x0f, 0x22, 0xc0,                   /* mov %eax,%cr0 */
-    0xbb, 0x08, 0x00,                   /* mov $8,%bx */
-    0x8e, 0xdb,                         /* mov %bx,%ds */
-    0x66, 0xbb, 0x00, 0xa0, 0xff, 0xfe, /* mov $0xfeffa000,%ebx */
-    0x67, 0x66, 0x8b, 0x43, 0x18,       /* mov 0x18(%ebx),%eax */
-    0x66, 0xa3, 0x00, 0x80,             /* mov %eax,0x8000 */
-    0x67, 0x66, 0xc7, 0x43, 0x18,       /* movl $-1,0x18(%ebx) */
-    0xff, 0xff, 0xff, 0xff,
-    0x67, 0x66, 0xf0, 0x87, 0x43, 0x1c, /* lock xchg %eax,0x1c(%ebx) */
-    0x67, 0xc7, 0x03, 0xff, 0xff,       /* movw $-1,(%ebx) */
-    0x67, 0xc6, 0x83,                   /* movb $-1,0xfff(%ebx) */
-    0xff, 0x0f, 0x00, 0x00, 0xff,
-    0x67, 0x66, 0x8b, 0x43, 0x18,       /* mov 0x18(%ebx),%eax */
-    0x66, 0xa3, 0x04, 0x80,             /* mov %eax,0x8004 */
-    0xba, 0x05, 0x05,                   /* mov $0x505,%dx */
-    0xb0, 0x01,                         /* mov $1,%al */
-    0xee,                               /* out %al,(%dx) */
-    0xf4,                               /* 1: hlt */
-    0xeb, 0xfd,                         /* jmp 1b */
-    0x0f, 0x00, 0x5a, 0x7c, 0x00, 0x00, /* 0x7c54: GDT, 16 bytes at 0x7c5a */
-    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-    0xff, 0xff, 0x00, 0x00, 0x00, 0x92, 0xcf, 0x00, /* flat data, writable */
-};
-
 static void test_guest_write_is_dropped(const void *accel)
 {
-    g_autofree char *disk = tmp_path("boot");
-    uint8_t sector[512] = { [510] = 0x55, [511] = 0xaa };
-    VM *vm;
-
-    memcpy(sector, writer, sizeof(writer));
-    g_assert_true(g_file_set_contents(disk, (char *)sector, sizeof(sector),
-                                      NULL));
-    vm = vm_start("pc", "-accel %s -S -action panic=pause -device pvpanic "
-                  "-device vmgenid,counter=on,generation=4711 "
-                  "-device ide-hd,drive=d "
-                  "-drive if=none,id=d,format=raw,file=%s",
-                  (const char *)accel, disk);
-    qtest_qmp_assert_success(vm->qts, "{ 'execute': 'cont' }");
-    qtest_qmp_eventwait(vm->qts, "GUEST_PANICKED");
-    g_assert_cmpuint(qtest_readl(vm->qts, 0x8000), ==, 4711);
-    g_assert_cmpuint(qtest_readl(vm->qts, 0x8004), ==, 4711);
-    assert_generation(vm, 4711);
-    g_assert_cmphex(qtest_readq(vm->qts, COUNTER_ADDR + COUNTER_SIZE - 8),
-                    ==, 0);
-    vm_quit(vm);
-    unlink(disk);
+    check_guest_writes(accel, "-device vmgenid,counter=on,generation=4711",
+                       COUNTER_ADDR + offsetof(struct vmgenctr_generation_page,
+                                               generation), 4711);
 }
 
 static void test_page_is_reserved(void)
@@ -318,6 +280,13 @@ static void test_machine_without_acpi_is_refused(const void *machine)
     g_autofree char *text = run_refused(machine, "vmgenid");
 
     g_assert_nonnull(strstr(text, "vmgenid needs a machine with ACPI"));
+}
+
+static void test_machine_without_fw_cfg_is_refused(void)
+{
+    g_autofree char *text = run_refused("none", "vmgenid");
+
+    g_assert_nonnull(strstr(text, "which this machine type does not provide"));
 }
 
 static void test_monitor(void)
@@ -481,7 +450,6 @@ static void test_loadvm_then_reboot(void)
 static void test_loadvm_failed(void)
 {
     g_autofree char *disk = create_disk();
-    g_autofree char *text = NULL;
     VM *vm = vm_start("pc", DISK "-device vmcoreinfo "
                       "-device vmgenid,counter=on", disk);
 
@@ -489,9 +457,23 @@ static void test_loadvm_failed(void)
     vm_quit(vm);
     /* The device that is missing here comes after the memory, before ours */
     vm = vm_start("pc", DISK "-device vmgenid,counter=on", disk);
-    text = qtest_hmp(vm->qts, "loadvm s");
-    g_assert_nonnull(strstr(text, "Error"));
+    vm_loadvm_fails(vm, "s");
     assert_generation(vm, 2);
+    vm_cannot_run(vm);
+    vm_quit(vm);
+    unlink(disk);
+}
+
+/* Nothing was loaded, so this is no restore */
+static void test_loadvm_missing(void)
+{
+    g_autofree char *disk = create_disk();
+    VM *vm = vm_start("pc", DISK "-device vmgenid,counter=on", disk);
+
+    vm_loadvm_fails(vm, "s");
+    assert_generation(vm, 1);
+    qtest_qmp_assert_success(vm->qts, "{ 'execute': 'cont' }");
+    assert_generation(vm, 1);
     vm_quit(vm);
     unlink(disk);
 }
@@ -522,15 +504,6 @@ static void fail_to_load(VM *vm, const char *command)
     }
 }
 
-static void assert_cannot_run(VM *vm)
-{
-    g_autoptr(QDict) err = qtest_qmp_assert_failure_ref(
-        vm->qts, "{ 'execute': 'cont' }");
-
-    g_assert_cmpstr(qdict_get_str(err, "desc"), ==,
-                    "Resetting the Virtual Machine is required");
-}
-
 /*
  * What is in memory has run in generation 2 already, and nothing that was
  * loaded has said so: it must not run in that which comes next here.
@@ -546,13 +519,13 @@ static void test_failed_load_does_not_run(const void *command)
     vm_hmp(vm, "savevm whole");
     fail_to_load(vm, command);
     assert_generation(vm, 2);
-    assert_cannot_run(vm);
+    vm_cannot_run(vm);
     /* A reset makes another machine of it */
     qtest_system_reset(vm->qts);
     qtest_qmp_assert_success(vm->qts, "{ 'execute': 'cont' }");
     qtest_qmp_assert_success(vm->qts, "{ 'execute': 'stop' }");
     fail_to_load(vm, command);
-    assert_cannot_run(vm);
+    vm_cannot_run(vm);
     /* And so does a load */
     vm_hmp(vm, "loadvm whole");
     assert_generation(vm, 4);
@@ -823,6 +796,7 @@ typedef struct TransportTest {
     const char *name;
     const char *capabilities[2];
     bool file;              /* or else a socket */
+    bool postcopy;
     bool userfaultfd;       /* which the host may refuse */
     const char *mode;
     const char *share;      /* of the target's memory, if it is a file */
@@ -830,8 +804,9 @@ typedef struct TransportTest {
 
 static const TransportTest transport_tests[] = {
     { "multifd", { "multifd" } },
-    { "postcopy", { "postcopy-ram" }, .userfaultfd = true },
-    { "background-snapshot", { "background-snapshot" }, true, true },
+    { "postcopy", { "postcopy-ram" }, .postcopy = true, .userfaultfd = true },
+    { "background-snapshot", { "background-snapshot" }, true,
+      .userfaultfd = true },
     { "mapped-ram", { "mapped-ram" }, true },
     { "mapped-ram-multifd", { "mapped-ram", "multifd" }, true },
     { "template", { "x-ignore-shared" }, true, .share = "off" },
@@ -845,10 +820,11 @@ static VM *transport_start(const TransportTest *t, const char *share,
     g_autofree char *memory = tmp_path("memory");
 
     if (!t->share) {
-        return vm_start("q35", "-device vmgenid,%s", device);
+        return vm_start("q35", "-device vmclock -device vmgenid,%s", device);
     }
     return vm_start("q35,memory-backend=m", "-object memory-backend-file,id=m,"
-                    "size=16M,mem-path=%s,share=%s -device vmgenid,%s",
+                    "size=16M,mem-path=%s,share=%s "
+                    "-device vmclock -device vmgenid,%s",
                     memory, share, device);
 }
 
@@ -870,6 +846,18 @@ static bool transport_enable(const TransportTest *t, VM *vm)
     return true;
 }
 
+/* So slowly that it is not over before postcopy begins */
+static void vm_migrate_postcopy(VM *vm, const char *uri)
+{
+    qtest_qmp_assert_success(
+        vm->qts, "{ 'execute': 'migrate-set-parameters',"
+        "'arguments': { 'max-bandwidth': 1000 } }");
+    vm_migrate(vm, uri);
+    qtest_qmp_assert_success(vm->qts,
+                             "{ 'execute': 'migrate-start-postcopy' }");
+    g_assert_true(vm_wait_status(vm, "postcopy-active"));
+}
+
 static void transport_move(const TransportTest *t, VM *from, VM *to)
 {
     g_autofree char *sock = tmp_path("sock");
@@ -881,10 +869,10 @@ static void transport_move(const TransportTest *t, VM *from, VM *to)
         g_assert_true(vm_load(to, uri));
     } else {
         vm_listen(to, uri);
-        vm_migrate(from, uri);
-        if (!strcmp(t->name, "postcopy")) {
-            qtest_qmp_assert_success(from->qts,
-                                     "{ 'execute': 'migrate-start-postcopy' }");
+        if (t->postcopy) {
+            vm_migrate_postcopy(from, uri);
+        } else {
+            vm_migrate(from, uri);
         }
         g_assert_true(vm_wait_migration(from));
         g_assert_true(vm_wait_migration(to));
@@ -905,10 +893,12 @@ static void test_transport(const TransportTest *t, const char *guid)
     if (transport_enable(t, from) && transport_enable(t, to)) {
         transport_move(t, from, to);
         assert_generation(to, same ? 3 : 4);
+        assert_clock(to, same ? 3 : 4, true);
         g_assert_cmpint(vm_take_notify(to), ==, !same);
         assert_guid(vm_guest_guid(to), guid);
         /* The memory of a template is that of its clones, until they write */
         assert_generation(from, 3);
+        assert_clock(from, 3, false);
         assert_guid(vm_guest_guid(from), t->mode ? guid : GUID_A);
     } else {
         g_assert_true(t->userfaultfd);
@@ -996,20 +986,25 @@ static void flip_in_stream(size_t offset, uint8_t bits)
     g_assert_cmpint(fclose(file), ==, 0);
 }
 
-/* Saved in generation 5: a restore fails, or it is seen by the guest */
-static bool load_flipped(size_t offset, uint8_t bits)
+/*
+ * Saved in generation 5: a load fails, or it is a restore that the guest sees.
+ * With the GUID of the source it may be the machine that was saved as well.
+ */
+static bool load_flipped(size_t offset, uint8_t bits, const char *guid)
 {
     g_autofree char *uri = stream_uri();
     VM *vm = vm_start("pc", "-incoming defer -device vmgenid,counter=on,"
-                      "guid=" GUID_B " -device vmclock");
-    bool loaded;
+                      "guid=%s -device vmclock", guid);
+    bool loaded, moved;
 
     flip_in_stream(offset, bits);
     loaded = vm_load(vm, uri);
     if (loaded) {
-        assert_generation(vm, 6);
-        g_assert_true(vm_take_notify(vm));
-        assert_guid(vm_guest_guid(vm), GUID_B);
+        moved = !strcmp(guid, GUID_A) && vm_generation(vm) == 5;
+        assert_generation(vm, moved ? 5 : 6);
+        assert_clock(vm, moved ? 5 : 6, true);
+        g_assert_cmpint(vm_take_notify(vm), ==, !moved);
+        assert_guid(vm_guest_guid(vm), guid);
     }
     flip_in_stream(offset, bits);
     vm_quit(vm);
@@ -1027,22 +1022,36 @@ static char *save_to_flip(size_t *size)
     return stream;
 }
 
+typedef struct FlipTest {
+    const char *name;
+    const char *section;
+    const char *guid;
+} FlipTest;
+
+static const FlipTest flip_tests[] = {
+    { "vmgenid/same-guid", "\x07vmgenid", GUID_A },
+    { "vmgenid/other-guid", "\x07vmgenid", GUID_B },
+    { "vmclock/same-guid", "\x07vmclock", GUID_A },
+    { "vmclock/other-guid", "\x07vmclock", GUID_B },
+};
+
 /* Every byte of a section; in quick mode not every bit */
-static void test_flipped(const void *name)
+static void test_flipped(const void *opaque)
 {
+    const FlipTest *t = opaque;
     size_t size, len, i;
     g_autofree char *path = stream_path();
     g_autofree char *stream = save_to_flip(&size);
-    size_t start = find_section(stream, size, name, &len) - stream;
+    size_t start = find_section(stream, size, t->section, &len) - stream;
     int bit;
 
     for (i = 0; i < len; i++) {
         for (bit = g_test_slow() ? 0 : i % 4; bit < 8;
              bit += g_test_slow() ? 1 : 4) {
-            load_flipped(start + i, 1 << bit);
+            load_flipped(start + i, 1 << bit, t->guid);
         }
     }
-    g_assert_true(load_flipped(0, 0));
+    g_assert_true(load_flipped(0, 0, t->guid));
     unlink(path);
 }
 
@@ -1057,7 +1066,7 @@ static void test_flipped_end(void)
     for (i = 5; i < size; i++) {
         if (stream[i] == 4 && stream[i - 5] == 0x7e && !stream[i - 4] &&
             !stream[i - 3]) {
-            g_assert_false(load_flipped(i, 4));
+            g_assert_false(load_flipped(i, 4, GUID_A));
             sections++;
         }
     }
@@ -1088,17 +1097,19 @@ static void add_tests(void)
         qtest_add_data_func("/vmgenctr/page/guest-write-is-dropped/tcg", "tcg",
                             test_guest_write_is_dropped);
     }
-    if (g_test_slow() && qtest_has_accel("kvm")) {
-        qtest_add_data_func("/vmgenctr/page/guest-write-is-dropped/kvm", "kvm",
-                            test_guest_write_is_dropped);
-    }
+    qtest_add_data_func("/vmgenctr/page/guest-write-is-dropped/kvm", "kvm",
+                        test_guest_write_is_dropped);
     qtest_add_func("/vmgenctr/page/reserved", test_page_is_reserved);
     qtest_add_data_func("/vmgenctr/no-acpi/pc", "pc,acpi=off",
+                        test_machine_without_acpi_is_refused);
+    qtest_add_data_func("/vmgenctr/no-acpi/q35", "q35,acpi=off",
                         test_machine_without_acpi_is_refused);
     if (microvm) {
         qtest_add_data_func("/vmgenctr/no-acpi/microvm", "microvm,acpi=off",
                             test_machine_without_acpi_is_refused);
     }
+    qtest_add_func("/vmgenctr/no-machine",
+                   test_machine_without_fw_cfg_is_refused);
     qtest_add_func("/vmgenctr/monitor", test_monitor);
     qtest_add_func("/vmgenctr/reset", test_reset);
     qtest_add_func("/vmgenctr/stop-cont", test_stop_cont);
@@ -1132,10 +1143,12 @@ static void add_tests(void)
 
         qtest_add_data_func(path, &damage_tests[i], test_damaged);
     }
-    qtest_add_data_func("/vmgenctr/flipped/vmgenid", "\x07vmgenid",
-                        test_flipped);
-    qtest_add_data_func("/vmgenctr/flipped/vmclock", "\x07vmclock",
-                        test_flipped);
+    for (i = 0; i < ARRAY_SIZE(flip_tests); i++) {
+        g_autofree char *path =
+            g_strdup_printf("/vmgenctr/flipped/%s", flip_tests[i].name);
+
+        qtest_add_data_func(path, &flip_tests[i], test_flipped);
+    }
     qtest_add_func("/vmgenctr/flipped/end", test_flipped_end);
     for (i = 0; i < ARRAY_SIZE(transport_tests); i++) {
         const TransportTest *t = &transport_tests[i];
@@ -1174,6 +1187,7 @@ static void add_snapshot_tests(void)
     qtest_add_func("/vmgenctr/loadvm/at-start", test_loadvm_at_start);
     qtest_add_func("/vmgenctr/loadvm/then-reboot", test_loadvm_then_reboot);
     qtest_add_func("/vmgenctr/loadvm/failed", test_loadvm_failed);
+    qtest_add_func("/vmgenctr/loadvm/missing", test_loadvm_missing);
     qtest_add_data_func("/vmgenctr/loadvm/failed/does-not-run", "loadvm",
                         test_failed_load_does_not_run);
     qtest_add_data_func("/vmgenctr/snapshot-load/failed/does-not-run",

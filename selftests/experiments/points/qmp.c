@@ -72,10 +72,19 @@ void qmp_open(struct qmp *q, int fd)
 			"{\"capability\":\"x-ignore-shared\",\"state\":true}]}}"));
 }
 
+/* QEMU cleans up after it has told the end, and refuses another migration until then. */
+static void await_cleanup(struct qmp *q)
+{
+	do
+		command(q, text("{\"execute\":\"query-yank\"}"));
+	while (strstr(q->line, "\"migration\""));
+}
+
 void qmp_save(struct qmp *q, const char *file)
 {
 	command(q, text("{\"execute\":\"migrate\",\"arguments\":{\"uri\":\"file:%s\"}}", file));
 	await_migration(q, "saving the VM");
+	await_cleanup(q);
 }
 
 void qmp_load(struct qmp *q, const char *file)

@@ -93,24 +93,13 @@ static void ceases_to_notify(void)
 	vmgen_watch_free(w);
 }
 
-static void in_a_child(void (*test)(void))
-{
-	pid_t pid;
-
-	unlink(CLOCK);
-	pid = fork();
-	if (pid == 0) {
-		test();
-		_exit(0);
-	}
-	reap(pid);
-}
-
 int main(void)
 {
 	own_dev();
-	in_a_child(without_a_counter);
-	in_a_child(cannot_be_mapped);
-	in_a_child(ceases_to_notify);
+	in_own_process(without_a_counter);
+	unlink(CLOCK);
+	in_own_process(cannot_be_mapped);
+	unlink(CLOCK);
+	in_own_process(ceases_to_notify);
 	return 0;
 }

@@ -119,26 +119,15 @@ static void relatives(void)
 	loss_is_told_to_relatives();
 }
 
-static void in_a_child(void (*test)(void))
-{
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		test();
-		_exit(0);
-	}
-	reap(pid);
-}
-
 int main(void)
 {
 	own_dev();
 	if (access("/proc/self/ns/net", F_OK) < 0 || access("/proc/self/ns/user", F_OK) < 0)
 		skip("no namespaces of networks and users");
-	in_a_child(announced);
-	in_a_child(out_of_reach);
-	in_a_child(unsealed);
-	in_a_child(sealed);
-	in_a_child(relatives);
+	in_own_process(announced);
+	in_own_process(out_of_reach);
+	in_own_process(unsealed);
+	in_own_process(sealed);
+	in_own_process(relatives);
 	return 0;
 }

@@ -60,4 +60,16 @@ static inline void reap(pid_t pid)
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
+/* For a test that needs a library which knows nothing yet, and leaves nothing behind. */
+static inline void in_own_process(void (*test)(void))
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		test();
+		_exit(0);
+	}
+	reap(pid);
+}
+
 #endif /* TEST_H */

@@ -16,7 +16,7 @@ static inline void own_dev(void)
 {
 	if (unshare(CLONE_NEWNS) < 0)
 		skip("no namespace of mounts for this user");
-	CHECK(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+	CHECK(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0);
 	CHECK(mount("none", "/dev", "tmpfs", 0, NULL) == 0);
 }
 

@@ -7,10 +7,11 @@
  *
  * One thread for each way sleeps until it is told.  Another one, on a CPU of its own,
  * looks at a port until that tells that this is another machine: a number that QEMU was
- * given with -device isa-debugcon, and no part of what is saved.  Its last reading of
- * the clock before is the beginning.  Then it looks at the generation page, once,
- * because that is to be new by then ("page"), and at the status page until the kernel
- * is ready for the new generation ("ready").
+ * given with -device isa-debugcon, and no part of what is saved.  The beginning is its
+ * reading of the clock before the last look that did not tell so: one that came between
+ * two looks may be of the restored machine already.  Then it looks at the generation
+ * page, once, because that is to be new by then ("page"), and at the status page until
+ * the kernel is ready for the new generation ("ready").
  *
  * Nobody asks the kernel: that would make it look before it has been notified.
  *
@@ -182,13 +183,15 @@ static void *wait_in(void *arg)
 static void *look(void *arg)
 {
 	unsigned char number = inb(NUMBER_PORT);
+	int64_t next = now();
 
 	(void)arg;
 	run_on(1);
 	waiting();
-	do
-		begin = now();
-	while (inb(NUMBER_PORT) == number);
+	do {
+		begin = next;
+		next = now();
+	} while (inb(NUMBER_PORT) == number);
 	if (__atomic_load_n(live, __ATOMIC_ACQUIRE) == seen)
 		die("the page of a restored machine", ESTALE);
 	ways[0].woken = now();

@@ -45,7 +45,11 @@ typedef struct vmgen_guard {
 	const vmgen_word *last;	/* the epoch that the reason is told against */
 	uint32_t reason;
 	uint32_t process;
+	uint32_t flags;
 } vmgen_guard;
+
+/* Of a guard: what cannot be checked is no epoch that anything is made in. */
+#define VMGEN_STRICT		1u
 
 /* One epoch as vmgen_begin() or vmgen_once_begin() saw it.  0: the reseed failed. */
 typedef uint64_t vmgen_epoch;
@@ -161,8 +165,10 @@ VMGEN_API int vmgen_watch_wait(vmgen_watch *w, int timeout_ms, struct vmgen_info
 /* A record that is never live: where guards start, so that first use is a change. */
 VMGEN_API extern const vmgen_word vmgen_never[VMGEN_RECORDS / 8 + 1];
 
-#define VMGEN_GUARD_INIT { vmgen_never, 0, 0, 0 }
+#define VMGEN_GUARD_INIT { vmgen_never, 0, 0, 0, 0 }
+#define VMGEN_GUARD_STRICT_INIT { vmgen_never, 0, 0, 0, VMGEN_STRICT }
 #define VMGEN_ONCE_INIT { VMGEN_GUARD_INIT, 0, 0, 0 }
+#define VMGEN_ONCE_STRICT_INIT { VMGEN_GUARD_STRICT_INIT, 0, 0, 0 }
 
 /* Cold: callers keep what follows a change out of the straight path. */
 VMGEN_API __attribute__((__cold__)) bool vmgen_changed_slow(vmgen_guard *g);
@@ -202,7 +208,18 @@ VMGEN_INLINE void vmgen_guard_init(vmgen_guard *g)
 	g->last = 0;
 	g->reason = 0;
 	g->process = 0;
+	g->flags = 0;
 	__atomic_store_n(&g->epoch, &vmgen_never[0], __ATOMIC_RELAXED);
+}
+
+/*
+ * The same, and strict: vmgen_begin() returns 0, and reseeds nothing, where there is a
+ * counter and it cannot be checked.
+ */
+VMGEN_INLINE void vmgen_guard_init_strict(vmgen_guard *g)
+{
+	vmgen_guard_init(g);
+	g->flags = VMGEN_STRICT;
 }
 
 /*
@@ -267,6 +284,13 @@ VMGEN_INLINE void vmgen_once_init(vmgen_once *o)
 	o->owner = 0;
 	o->turn = 0;
 	o->waiting = 0;
+}
+
+/* As vmgen_guard_init_strict(). */
+VMGEN_INLINE void vmgen_once_init_strict(vmgen_once *o)
+{
+	vmgen_once_init(o);
+	o->guard.flags = VMGEN_STRICT;
 }
 
 /*

@@ -8,9 +8,10 @@
  */
 #include <pthread.h>
 
+#include "../src/lib.h"
 #include "sandbox.h"
 
-#define RECORDS	(VMGEN_RECORDS / VMGEN_STRIDE)
+#define RECORDS	(VMGEN_PAIRS * VMGEN_PAGE_RECORDS)
 
 static vmgen_guard g = VMGEN_GUARD_INIT;
 static vmgen_once once = VMGEN_ONCE_INIT;

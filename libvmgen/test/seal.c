@@ -136,6 +136,7 @@ static void sandboxed(unsigned int flags)
 	close(to_parent[0]);
 	CHECK(vmgen_seal() == 0);
 	enter_sandbox(calls, 4);
+	CHECK(vmgen_seal() == 0);
 	everything_works(software, VMGEN_REASON_FIRST);
 	for (i = 0; i < 5; i++)
 		everything_works(software, VMGEN_REASON_RESTORE);

@@ -9,6 +9,16 @@
 #include "../src/vmclock.h"
 #include "device-files.h"
 
+/* No driver that sends uevents, whatever this machine has: the status is of the files. */
+int access(const char *path, int mode)
+{
+	if (!strncmp(path, "/sys/", 5)) {
+		errno = ENOENT;
+		return -1;
+	}
+	return faccessat(AT_FDCWD, path, mode, 0);
+}
+
 static const char *const paths[] = { "/dev/vmgenctr", "/dev/vmclock0", "/dev/sysgenid" };
 #define PATHS	(sizeof(paths) / sizeof(paths[0]))
 

@@ -18,6 +18,11 @@
 #include <sys/types.h>
 #ifndef __cplusplus
 #include <stdbool.h>
+#elif __cplusplus >= 201103L && defined(__EXCEPTIONS)
+extern "C++" {	/* also for those who put all of C into extern "C" */
+#include <cxxabi.h>
+#include <exception>
+}
 #endif
 
 #ifdef __cplusplus
@@ -177,6 +182,51 @@ vmgen_begin_slow(vmgen_guard *g, int (*reseed)(void *ctx), void *ctx);
 VMGEN_API __attribute__((__cold__)) vmgen_epoch
 vmgen_once_slow(vmgen_once *o, int (*reseed)(void *ctx), void *ctx);
 
+/*
+ * In C++ a reseed may throw.  The library, which is C, sees a reseed that has failed, and
+ * the exception goes on from here: it would pass by what the library has to leave.  In
+ * glibc the end of a thread is an exception, too, which nothing may catch for good.
+ */
+#if defined(__cplusplus) && __cplusplus >= 201103L && defined(__EXCEPTIONS)
+extern "C++" {
+struct vmgen_call {
+	int (*reseed)(void *ctx);
+	void *ctx;
+	std::exception_ptr thrown;
+};
+
+static inline int vmgen_call_reseed(void *ctx)
+{
+	vmgen_call *call = static_cast<vmgen_call *>(ctx);
+
+	try {
+		return call->reseed(call->ctx);
+#ifdef __GLIBCXX__
+	} catch (abi::__forced_unwind &) {
+		throw;
+#endif
+	} catch (...) {
+		call->thrown = std::current_exception();
+		return -1;
+	}
+}
+
+template <typename T> __attribute__((__cold__, __noinline__)) static vmgen_epoch
+vmgen_slow(vmgen_epoch (*slow)(T *, int (*)(void *), void *), T *at,
+	   int (*reseed)(void *ctx), void *ctx)
+{
+	vmgen_call call = { reseed, ctx, std::exception_ptr() };
+	vmgen_epoch e = slow(at, vmgen_call_reseed, &call);
+
+	if (call.thrown)
+		std::rethrow_exception(call.thrown);
+	return e;
+}
+}
+#else
+#define vmgen_slow(slow, at, reseed, ctx) slow(at, reseed, ctx)
+#endif
+
 static inline const vmgen_word *vmgen_live_word(const vmgen_word *record)
 {
 	return (const vmgen_word *)(((uintptr_t)record |
@@ -249,7 +299,7 @@ VMGEN_INLINE vmgen_epoch vmgen_begin(vmgen_guard *g, int (*reseed)(void *ctx),
 
 	if (__builtin_expect(vmgen_is_live(record), 1))
 		return (uintptr_t)record;
-	return vmgen_begin_slow(g, reseed, ctx);
+	return vmgen_slow(vmgen_begin_slow, g, reseed, ctx);
 }
 
 /*
@@ -304,7 +354,7 @@ VMGEN_INLINE vmgen_epoch vmgen_once_begin(vmgen_once *o, int (*reseed)(void *ctx
 
 	if (__builtin_expect(vmgen_is_live(record), 1))
 		return (uintptr_t)record;
-	return vmgen_once_slow(o, reseed, ctx);
+	return vmgen_slow(vmgen_once_slow, o, reseed, ctx);
 }
 
 VMGEN_INLINE bool vmgen_once_retry(const vmgen_once *o, vmgen_epoch e)

@@ -35,7 +35,7 @@ line="$CC -Wall -Wextra -Werror -I$root/usr/include -L$root/usr/lib ${line#cc }"
 
 # tokens FILE: three different ones, and nothing else
 tokens() {
-	[ "$(wc -l < "$1")" = 3 ] && [ "$(sort -u "$1" | grep -cE '^[0-9a-f]{32}$')" = 3 ] ||
+	[ "$(wc -l < "$1") $(sort -u "$1" | grep -cE '^[0-9a-f]{32}$')" = "3 3" ] ||
 		{ cat "$1"; die "not three tokens"; }
 }
 

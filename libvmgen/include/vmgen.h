@@ -119,7 +119,7 @@ VMGEN_API int vmgen_sync(struct vmgen_info *ret);
 VMGEN_API enum vmgen_status vmgen_status(void);
 VMGEN_API unsigned int vmgen_reason(const vmgen_guard *g);
 
-/* Go on although nobody vouches that the kernel has reseeded, or for a counter at all. */
+/* Go on where libvmgen cannot verify that the kernel has reseeded, or finds no counter. */
 #define VMGEN_UNVERIFIED	1u
 
 VMGEN_API int vmgen_getrandom(void *buf, size_t size, unsigned int flags);

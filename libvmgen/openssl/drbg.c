@@ -51,6 +51,16 @@ static void drbg_free(void *ctx)
 	OPENSSL_free(d);
 }
 
+/*
+ * STRICT: the one place where a flag of the vmgen_once belongs, by which its begin
+ * fails when there is a counter that cannot be checked.  fresh_bytes() refuses in that
+ * case, too, as the reseed of each such begin.
+ */
+static void once_init(vmgen_once *once)
+{
+	vmgen_once_init(once);
+}
+
 /* The wrapped DRBGs are parent and child as ours are, and call each other directly. */
 static void *drbg_new(void *ctx, void *parent, const OSSL_DISPATCH *parent_functions)
 {
@@ -59,7 +69,7 @@ static void *drbg_new(void *ctx, void *parent, const OSSL_DISPATCH *parent_funct
 
 	if (!d)
 		return NULL;
-	vmgen_once_init(&d->once);
+	once_init(&d->once);
 	d->provider = p;
 	d->wrapped = p->wrapped;
 	if (parent_functions == drbg_functions) {
@@ -74,33 +84,58 @@ static void *drbg_new(void *ctx, void *parent, const OSSL_DISPATCH *parent_funct
 	return NULL;
 }
 
-static int raise_missing(const struct provider *p, int error)
+/* There is no counter for this process, as opposed to: it could not be checked. */
+static int is_absent(int error)
 {
-	unsigned int reason = REASON_NO_COUNTER;
-
-	if (p->require == REQUIRE_UNKNOWN)
-		reason = REASON_BAD_REQUIRE;
-	else if (p->require == REQUIRE_NONE)
-		reason = REASON_NO_ENTROPY;
-	else if (error == -EOPNOTSUPP)
-		reason = REASON_NOT_READY;
-	RAISE(p, reason, "require = %s: %s", p->require_name, strerror(-error));
-	return error;
+	return error == -ENOENT || error == -ENXIO || error == -ENODEV ||
+	       error == -EACCES || error == -EPERM || error == -ENODATA;
 }
 
-/* Random bytes of this epoch, if there is what "require" says. */
+static unsigned int reason_of(const struct provider *p, int error)
+{
+	if (p->require == REQUIRE_UNKNOWN)
+		return REASON_BAD_REQUIRE;
+	if (error == -EOPNOTSUPP)
+		return REASON_NOT_READY;
+	return is_absent(error) ? REASON_NO_COUNTER : REASON_UNCHECKED;
+}
+
+/*
+ * May random bytes be used that libvmgen does not vouch for, because of this error?
+ * Never because of a counter that is there and could not be checked: this machine may
+ * have been restored, and the kernel's bytes may be those of its siblings.
+ */
+static int is_enough(const struct provider *p, int error)
+{
+	switch (p->require) {
+	case REQUIRE_NONE:
+		return error == -EOPNOTSUPP || is_absent(error);
+	case REQUIRE_COUNTER:
+		return error == -EOPNOTSUPP;
+	default:
+		return 0;
+	}
+}
+
+/*
+ * Random bytes of this epoch, if there is what "require" says.  A process in a sandbox
+ * that kills may get here, so nothing here may look for devices, as vmgen_sync() does.
+ */
 static int fresh_bytes(const struct provider *p, unsigned char *bytes, size_t size)
 {
-	int r = 0;
+	int r = p->require == REQUIRE_UNKNOWN ? -EINVAL : vmgen_getrandom(bytes, size, 0);
+	unsigned int reason;
 
-	if (p->require == REQUIRE_UNKNOWN)
-		r = -EINVAL;
-	else if (p->require == REQUIRE_COUNTER)
-		r = vmgen_sync(NULL);
 	if (r == 0)
-		r = vmgen_getrandom(bytes, size,
-				    p->require == REQUIRE_READY ? 0 : VMGEN_UNVERIFIED);
-	return r < 0 ? raise_missing(p, r) : 0;
+		return 0;
+	reason = reason_of(p, r);
+	if (is_enough(p, r)) {
+		r = vmgen_getrandom(bytes, size, VMGEN_UNVERIFIED);
+		reason = REASON_NO_ENTROPY;
+	}
+	if (r < 0)
+		RAISE(p, reason, "require = %s: %s", p->require_name, strerror(-r));
+	return r;
 }
 
 static int drbg_renew(void *ctx);

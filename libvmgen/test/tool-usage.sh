@@ -39,7 +39,7 @@ status 2 vmgen
 has "$err" '^Usage: vmgen'
 wrong 'no command .sit' sit
 for command in $commands; do
-	wrong "vmgen $command: .*--sideways" "$command" --sideways
+	wrong "vmgen $command: .*sideways" "$command" --sideways
 done
 wrong "what is 'now'" status now
 wrong "what is 'now'" doctor --json now

@@ -128,7 +128,7 @@ VMGEN_API int vmgen_sync(struct vmgen_info *ret);
 VMGEN_API enum vmgen_status vmgen_status(void);
 VMGEN_API unsigned int vmgen_reason(const vmgen_guard *g);
 
-/* Go on although nobody vouches that the kernel has reseeded, or for a counter at all. */
+/* Go on where libvmgen cannot verify that the kernel has reseeded, or finds no counter. */
 #define VMGEN_UNVERIFIED	1u
 
 VMGEN_API int vmgen_getrandom(void *buf, size_t size, unsigned int flags);
@@ -166,6 +166,23 @@ VMGEN_API int vmgen_watch_wait(vmgen_watch *w, int timeout_ms, struct vmgen_info
  */
 #define VMGEN_STRIDE	0x80
 #define VMGEN_RECORDS	0x1000
+
+/*
+ * vmgen_changed() reads three words: guard, record and live word.  They hold three facts
+ * in three kinds of memory.  Which epoch the caller's state belongs to is in the caller's
+ * memory, beside the state.  Whether this is still the process that entered the epoch is
+ * in memory that the kernel zeroes at fork.  The generation is in a page that the
+ * hypervisor writes.
+ *
+ * No two of them can share a word.  Fork leaves the hypervisor's page alone, and it can
+ * zero private anonymous pages only, as a whole.  So a guard that is zeroed with its page
+ * cannot be part of the object that it guards; the object then has a pointer to it, which
+ * is the third read again.  What would be two reads is a static guard in a page of its
+ * own, and a live word whose address the linker knows; position-independent code reads
+ * that address from a table, and the devices keep the word at different offsets.  A guard
+ * that holds the expected number itself, with a live word at a fixed address, is two reads
+ * and misses every fork.
+ */
 
 /* A record that is never live: where guards start, so that first use is a change. */
 VMGEN_API extern const vmgen_word vmgen_never[VMGEN_RECORDS / 8 + 1];

@@ -166,7 +166,7 @@ json '.checks[0] | .verdict == "problem" and (.found | contains("there is /dev/v
 json '.checks[0].found | contains("not known") | not'
 has "$(cat "$scratch/status")" '^device: */dev/vmgenctr, which this user may not open$'
 
-# --- Last, what a build with a sanitizer cannot run without -----------------------
+# --- No /proc at all ---------------------------------------------------------------
 
 without 'mount -t tmpfs none /proc'
 json 'any(.checks[]; .check == "processes" and .verdict == "note" and .complete == false and

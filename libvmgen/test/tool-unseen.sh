@@ -142,18 +142,17 @@ json 'any(.checks[]; .check == "processes" and .verdict == "note" and .complete 
 # The master of terminals, of a file system of our own, is a device that nobody may
 # open; who is not mapped is not above that.
 without_device() {
-	: > "$scratch/status"
-	# shellcheck disable=SC2024 # of this user
 	unshare -Urm sh -euc '
 		mkdir -p "$scratch/pts" "$scratch/dev"
 		mount -t devpts -o newinstance,ptmxmode=0 none "$scratch/pts"
-		mount -t tmpfs none "$scratch/dev"
+		mount -t tmpfs -o mode=755 none "$scratch/dev"
 		touch "$scratch/dev/null" "$scratch/dev/$1"
 		mount --bind /dev/null "$scratch/dev/null"
 		mount --bind "$scratch/pts/ptmx" "$scratch/dev/$1"
 		mount --rbind "$scratch/dev" /dev
 		unshare -U "$BUILD/tools/vmgen" status > "$scratch/status" || :
-		unshare -U "$BUILD/tools/vmgen" doctor --json > "$scratch/out" || [ $? = 1 ]' sh "$1"
+		unshare -U "$BUILD/tools/vmgen" doctor --json > "$scratch/out" || [ $? = 1 ]' sh "$1" \
+		2> "$scratch/err" || die "with a $1 of its own: $(cat "$scratch/err")"
 }
 
 without_device vmclock0

@@ -75,13 +75,6 @@ static void *drbg_new(void *ctx, void *parent, const OSSL_DISPATCH *parent_funct
 	return NULL;
 }
 
-/* There is no counter for this process, as opposed to: it could not be checked. */
-static int is_absent(int error)
-{
-	return error == -ENOENT || error == -ENXIO || error == -ENODEV ||
-	       error == -EACCES || error == -EPERM || error == -ENODATA;
-}
-
 /*
  * There is one, and it does not tell when the kernel has reseeded; or in software mode the
  * program has closed the descriptor by which the kernel could be asked.
@@ -97,7 +90,7 @@ static unsigned int reason_of(const struct provider *p, int error)
 		return REASON_BAD_REQUIRE;
 	if (is_unverified(error))
 		return REASON_NOT_READY;
-	return is_absent(error) ? REASON_NO_COUNTER : REASON_UNCHECKED;
+	return provider_is_absent(error) ? REASON_NO_COUNTER : REASON_UNCHECKED;
 }
 
 /*
@@ -109,7 +102,7 @@ static int is_enough(const struct provider *p, int error)
 {
 	switch (p->require) {
 	case REQUIRE_NONE:
-		return is_unverified(error) || is_absent(error);
+		return is_unverified(error) || provider_is_absent(error);
 	case REQUIRE_COUNTER:
 		return is_unverified(error);
 	default:
@@ -190,7 +183,7 @@ static vmgen_epoch drbg_begin(struct drbg *d)
 	vmgen_epoch epoch = vmgen_once_begin(&d->once, drbg_renew, d);
 	int r = epoch ? 0 : vmgen_getrandom(NULL, 0, 0);
 
-	if (r < 0 && !is_absent(r))
+	if (r < 0 && !provider_is_absent(r))
 		RAISE(d->provider, reason_of(d->provider, r), "%s", strerror(-r));
 	return epoch;
 }
@@ -203,6 +196,9 @@ static int drbg_generate(void *ctx, unsigned char *out, size_t size,
 	struct drbg *d = ctx;
 	vmgen_epoch epoch;
 
+	if (!d->provider->guarded)
+		return CALL(d, generate, GENERATE)(d->ctx, out, size, strength,
+						   prediction_resistance, input, input_size);
 	do {
 		epoch = drbg_begin(d);
 		if (!epoch || !CALL(d, generate, GENERATE)(d->ctx, out, size, strength,
@@ -232,6 +228,9 @@ static size_t drbg_get_seed(void *ctx, unsigned char **ret, int entropy, size_t 
 	vmgen_epoch epoch;
 	size_t size = 0;
 
+	if (!d->provider->guarded)
+		return CALL(d, get_seed, GET_SEED)(d->ctx, ret, entropy, min, max,
+						   prediction_resistance, input, input_size);
 	do {
 		if (size)
 			drbg_clear_seed(d, seed, size);

@@ -16,6 +16,8 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
@@ -33,6 +35,7 @@ struct drbg {
 	const OSSL_DISPATCH *wrapped;	/* of the provider, by number */
 	void *ctx;			/* the DRBG in it */
 	size_t max_request;
+	pid_t pid;			/* in which it was last renewed */
 	struct drbg *parent;		/* if it is one of ours */
 	const struct provider *provider;
 };
@@ -70,6 +73,7 @@ static void *drbg_new(void *ctx, void *parent, const OSSL_DISPATCH *parent_funct
 	if (!d)
 		return NULL;
 	once_init(&d->once);
+	d->pid = getpid();
 	d->provider = p;
 	d->wrapped = p->wrapped;
 	if (parent_functions == drbg_functions) {
@@ -154,6 +158,25 @@ static int renew_parent(struct drbg *d)
 }
 
 /*
+ * In a new process the wrapped DRBG reseeds when it generates, and mixes in the additional
+ * input of that call.  To reseed it before would do all of that twice.
+ */
+static int mix_in(struct drbg *d, const unsigned char *fresh)
+{
+	unsigned char unused[FRESH_SIZE];
+	pid_t pid = getpid();
+	int ok;
+
+	if (d->pid == pid)
+		return CALL(d, reseed, RESEED)(d->ctx, 0, NULL, 0, fresh, FRESH_SIZE);
+	ok = CALL(d, generate, GENERATE)(d->ctx, unused, sizeof(unused), 0, 0,
+					 fresh, FRESH_SIZE);
+	OPENSSL_cleanse(unused, sizeof(unused));
+	d->pid = ok ? pid : d->pid;
+	return ok;
+}
+
+/*
  * Called in an epoch that the kernel is ready for.  The fresh bytes are additional
  * input, which is allowed for any DRBG at any time and cannot weaken it: whatever the
  * seed source is, this state differs from that of its siblings.
@@ -166,8 +189,7 @@ static int drbg_renew(void *ctx)
 
 	if (r < 0)
 		return r;
-	if (!renew_parent(d->parent) ||
-	    !CALL(d, reseed, RESEED)(d->ctx, 0, NULL, 0, fresh, sizeof(fresh)))
+	if (!renew_parent(d->parent) || !mix_in(d, fresh))
 		r = -EIO;
 	OPENSSL_cleanse(fresh, sizeof(fresh));
 	return r;

@@ -35,12 +35,14 @@ tests_of() {
 }
 
 bats_tests() {
-	local word files=()
+	local word before='' filter=. files=()
 	for word; do
 		[[ ! -d $word ]] || files+=("$word"/*.bats)
 		[[ $word != *.bats ]] || files+=("$word")
+		[[ $before != --filter ]] || filter=$word
+		before=$word
 	done
-	sed -n 's/^@test "\(.*\)" {$/\1/p' -- "${files[@]}" | sed 's/\\\(.\)/\1/g'
+	sed -n 's/^@test "\(.*\)" {$/\1/p' -- "${files[@]}" | sed 's/\\\(.\)/\1/g' | grep -E -- "$filter" || :
 }
 
 # The file has a number and a pattern for the name of the unit in each line.

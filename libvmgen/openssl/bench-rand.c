@@ -10,7 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <openssl/conf.h>
 #include <openssl/core_names.h>
@@ -27,6 +30,7 @@
 #define PAIRS		250	/* for each context */
 #define ALL		(CONTEXTS * PAIRS)
 #define CALLS		200
+#define CHILDREN	1000	/* of each kind; a multiple of CONTEXTS */
 
 static void fail(const char *what)
 {
@@ -63,10 +67,10 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static double median(double *values)
+static double median(double *values, size_t n)
 {
-	qsort(values, ALL, sizeof(*values), compare);
-	return values[ALL / 2];
+	qsort(values, n, sizeof(*values), compare);
+	return values[n / 2];
 }
 
 static OSSL_LIB_CTX *plain[CONTEXTS], *guarded[CONTEXTS];
@@ -87,18 +91,90 @@ static void measure(size_t size)
 			with[i] = draw(guarded[c], size);
 		ratio[i] = with[i] / without[i];
 	}
-	ratio_of_all = median(ratio);
-	printf("RAND_bytes(%-4zu)  %10.1f ns %10.1f ns %10.3f\n", size, median(without),
-	       median(with), ratio_of_all);
+	ratio_of_all = median(ratio, ALL);
+	printf("RAND_bytes(%-4zu)  %10.1f ns %10.1f ns %10.3f\n", size,
+	       median(without, ALL), median(with, ALL), ratio_of_all);
 }
 
-static void install_counter(void)
+/* Nanoseconds for the first call of a child, which finds pages shared and caches cold. */
+static double draw_in_child(OSSL_LIB_CTX *libctx, double *shared)
+{
+	unsigned char out[32];
+	double start;
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		start = now();
+		if (RAND_bytes_ex(libctx, out, sizeof(out), 0) != 1)
+			_exit(1);
+		*shared = now() - start;
+		_exit(0);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
+		fail("no child, or no bytes in it");
+	return *shared;
+}
+
+static void measure_children(const char *what)
+{
+	static double without[CHILDREN], with[CHILDREN], ratio[CHILDREN];
+	double *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	double ratio_of_all;
+	int i, c;
+
+	if (shared == MAP_FAILED)
+		fail("no memory");
+	for (i = 0; i < CHILDREN; i++) {
+		c = i % CONTEXTS;
+		if (i & 1)
+			with[i] = draw_in_child(guarded[c], shared);
+		without[i] = draw_in_child(plain[c], shared);
+		if (!(i & 1))
+			with[i] = draw_in_child(guarded[c], shared);
+		ratio[i] = with[i] / without[i];
+	}
+	munmap(shared, sizeof(*shared));
+	ratio_of_all = median(ratio, CHILDREN);
+	printf("%-17s %10.1f ns %10.1f ns %10.3f\n", what, median(without, CHILDREN),
+	       median(with, CHILDREN), ratio_of_all);
+}
+
+static int new_counter(void)
 {
 	int fd = vmgen_test_create(0);
-	int r = fd < 0 ? fd : vmgen_test_install(fd);
+
+	if (fd < 0)
+		fail(strerror(-fd));
+	return fd;
+}
+
+static void use_counter(int fd)
+{
+	int r = vmgen_test_install(fd);
 
 	if (r < 0)
 		fail(strerror(-r));
+}
+
+/* Whatever this machine has. */
+static void use_none(void)
+{
+	int fd = new_counter();
+
+	if (vmgen_test_fault(fd, VMGEN_TEST_REMOVE) < 0)
+		fail("the counter cannot be removed");
+	use_counter(fd);
+}
+
+/* The context's threads have drawn in the epoch of their parent, as in a server. */
+static void draw_all(void)
+{
+	int i;
+
+	for (i = 0; i < CONTEXTS; i++)
+		draw(guarded[i], 32);
 }
 
 static void new_contexts(int i)
@@ -125,11 +201,15 @@ int main(void)
 {
 	int i;
 
-	install_counter();
+	use_none();
 	for (i = 0; i < CONTEXTS; i++)
 		new_contexts(i);
 	printf("OpenSSL %-8s %13s %13s %10s\n", OpenSSL_version(OPENSSL_VERSION_STRING),
 	       "without", "with", "ratio");
+	measure_children("child, no counter");
+	use_counter(new_counter());
+	draw_all();
+	measure_children("child, counter");
 	measure(16);
 	measure(32);
 	measure(1024);

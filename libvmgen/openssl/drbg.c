@@ -59,7 +59,8 @@ static void *drbg_new(void *ctx, void *parent, const OSSL_DISPATCH *parent_funct
 
 	if (!d)
 		return NULL;
-	vmgen_once_init(&d->once);
+	/* Strict: not a byte where there is a counter that cannot be checked. */
+	vmgen_once_init_strict(&d->once);
 	d->provider = p;
 	d->wrapped = p->wrapped;
 	if (parent_functions == drbg_functions) {
@@ -74,36 +75,70 @@ static void *drbg_new(void *ctx, void *parent, const OSSL_DISPATCH *parent_funct
 	return NULL;
 }
 
-static int raise_missing(const struct provider *p, int error)
+/* There is no counter for this process, as opposed to: it could not be checked. */
+static int is_absent(int error)
 {
-	unsigned int reason = REASON_NO_COUNTER;
-
-	if (p->require == REQUIRE_UNKNOWN)
-		reason = REASON_BAD_REQUIRE;
-	else if (p->require == REQUIRE_NONE)
-		reason = REASON_NO_ENTROPY;
-	else if (error == -EOPNOTSUPP)
-		reason = REASON_NOT_READY;
-	RAISE(p, reason, "require = %s: %s", p->require_name, strerror(-error));
-	return error;
+	return error == -ENOENT || error == -ENXIO || error == -ENODEV ||
+	       error == -EACCES || error == -EPERM || error == -ENODATA;
 }
 
-/* Random bytes of this epoch, if there is what "require" says. */
+/*
+ * There is one, and it does not tell when the kernel has reseeded; or in software mode the
+ * program has closed the descriptor by which the kernel could be asked.
+ */
+static int is_unverified(int error)
+{
+	return error == -EOPNOTSUPP || error == -EBADF;
+}
+
+static unsigned int reason_of(const struct provider *p, int error)
+{
+	if (p->require == REQUIRE_UNKNOWN)
+		return REASON_BAD_REQUIRE;
+	if (is_unverified(error))
+		return REASON_NOT_READY;
+	return is_absent(error) ? REASON_NO_COUNTER : REASON_UNCHECKED;
+}
+
+/*
+ * May random bytes be used that libvmgen does not vouch for, because of this error?
+ * Never because of a counter that is there and could not be checked: this machine may
+ * have been restored, and the kernel's bytes may be those of its siblings.
+ */
+static int is_enough(const struct provider *p, int error)
+{
+	switch (p->require) {
+	case REQUIRE_NONE:
+		return is_unverified(error) || is_absent(error);
+	case REQUIRE_COUNTER:
+		return is_unverified(error);
+	default:
+		return 0;
+	}
+}
+
+/*
+ * Random bytes of this epoch, if there is what "require" says.  A process in a sandbox
+ * that kills may get here, so nothing here may look for devices, as vmgen_sync() does.
+ */
 static int fresh_bytes(const struct provider *p, unsigned char *bytes, size_t size)
 {
-	int r = 0;
+	int r = p->require == REQUIRE_UNKNOWN ? -EINVAL : vmgen_getrandom(bytes, size, 0);
+	unsigned int reason;
 
-	if (p->require == REQUIRE_UNKNOWN)
-		r = -EINVAL;
-	else if (p->require == REQUIRE_COUNTER)
-		r = vmgen_sync(NULL);
 	if (r == 0)
-		r = vmgen_getrandom(bytes, size,
-				    p->require == REQUIRE_READY ? 0 : VMGEN_UNVERIFIED);
-	return r < 0 ? raise_missing(p, r) : 0;
+		return 0;
+	reason = reason_of(p, r);
+	if (is_enough(p, r)) {
+		r = vmgen_getrandom(bytes, size, VMGEN_UNVERIFIED);
+		reason = REASON_NO_ENTROPY;
+	}
+	if (r < 0)
+		RAISE(p, reason, "require = %s: %s", p->require_name, strerror(-r));
+	return r;
 }
 
-static int drbg_renew(void *ctx);
+static vmgen_epoch drbg_begin(struct drbg *d);
 
 static int renew_parent(struct drbg *d)
 {
@@ -113,16 +148,28 @@ static int renew_parent(struct drbg *d)
 		return 1;
 	if (!CALL(d, lock, LOCK)(d->ctx))
 		return 0;
-	ok = vmgen_once_begin(&d->once, drbg_renew, d) != 0;
+	ok = drbg_begin(d) != 0;
 	CALL(d, unlock, UNLOCK)(d->ctx);
 	return ok;
 }
 
 /*
- * Called in an epoch that the kernel is ready for.  The fresh bytes are additional
- * input, which is allowed for any DRBG at any time and cannot weaken it: whatever the
- * seed source is, this state differs from that of its siblings.
+ * The fresh bytes are additional input, which is allowed for any DRBG at any time and
+ * cannot weaken it: whatever the seed source is, this state differs from that of its
+ * siblings.  After a fork, the wrapped DRBG reseeds itself before it generates: to let it
+ * do that here, with our bytes, saves the child from doing all of it twice.
  */
+static int reseed_with(struct drbg *d, const unsigned char *fresh, size_t size)
+{
+	unsigned char byte;
+
+	if (vmgen_reason(&d->once.guard) == VMGEN_REASON_FORK)
+		return CALL(d, generate, GENERATE)(d->ctx, &byte, sizeof(byte), 0, 0,
+						   fresh, size);
+	return CALL(d, reseed, RESEED)(d->ctx, 0, NULL, 0, fresh, size);
+}
+
+/* Called in an epoch that the kernel is ready for. */
 static int drbg_renew(void *ctx)
 {
 	unsigned char fresh[FRESH_SIZE];
@@ -131,11 +178,21 @@ static int drbg_renew(void *ctx)
 
 	if (r < 0)
 		return r;
-	if (!renew_parent(d->parent) ||
-	    !CALL(d, reseed, RESEED)(d->ctx, 0, NULL, 0, fresh, sizeof(fresh)))
+	if (!renew_parent(d->parent) || !reseed_with(d, fresh, sizeof(fresh)))
 		r = -EIO;
 	OPENSSL_cleanse(fresh, sizeof(fresh));
 	return r;
+}
+
+/* Without an epoch, the reseed has told why not; of one that was not called, it cannot. */
+static vmgen_epoch drbg_begin(struct drbg *d)
+{
+	vmgen_epoch epoch = vmgen_once_begin(&d->once, drbg_renew, d);
+	int r = epoch ? 0 : vmgen_getrandom(NULL, 0, 0);
+
+	if (r < 0 && !is_absent(r))
+		RAISE(d->provider, reason_of(d->provider, r), "%s", strerror(-r));
+	return epoch;
 }
 
 /* Nothing of a failed attempt is left for a caller who does not look at the result. */
@@ -147,7 +204,7 @@ static int drbg_generate(void *ctx, unsigned char *out, size_t size,
 	vmgen_epoch epoch;
 
 	do {
-		epoch = vmgen_once_begin(&d->once, drbg_renew, d);
+		epoch = drbg_begin(d);
 		if (!epoch || !CALL(d, generate, GENERATE)(d->ctx, out, size, strength,
 							   prediction_resistance,
 							   input, input_size)) {
@@ -178,7 +235,7 @@ static size_t drbg_get_seed(void *ctx, unsigned char **ret, int entropy, size_t 
 	do {
 		if (size)
 			drbg_clear_seed(d, seed, size);
-		epoch = vmgen_once_begin(&d->once, drbg_renew, d);
+		epoch = drbg_begin(d);
 		size = 0;
 		if (epoch)
 			size = CALL(d, get_seed, GET_SEED)(d->ctx, &seed, entropy, min, max,

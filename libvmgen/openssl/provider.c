@@ -11,6 +11,8 @@
 #include <openssl/params.h>
 #include <openssl/provider.h>
 
+#include <vmgen.h>
+
 #include "provider.h"
 
 #define BASE		"default"
@@ -27,7 +29,8 @@ static const OSSL_ITEM reasons[] = {
 	REASON(NO_DRBG, "no " ALGORITHM " in the provider " BASE),
 	REASON(BAD_REQUIRE, "require is none of: none, counter, ready"),
 	REASON(NO_COUNTER, "no generation counter"),
-	REASON(NOT_READY, "nobody tells when the kernel has reseeded"),
+	REASON(NOT_READY, "the counter does not tell when the kernel has reseeded"),
+	REASON(UNCHECKED, "the generation counter cannot be checked"),
 	REASON(NO_ENTROPY, "no random bytes from the kernel"),
 	{ 0, NULL }
 };
@@ -222,6 +225,8 @@ int OSSL_provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,
 		provider_teardown(p);
 		return 0;
 	}
+	/* Now, because later it may be in a sandbox.  Without a counter we are of use, too. */
+	(void)vmgen_open();
 	*ret = p;
 	*out = provider_functions;
 	return 1;

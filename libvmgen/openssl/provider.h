@@ -15,12 +15,13 @@ enum {
 	REASON_BAD_REQUIRE,
 	REASON_NO_COUNTER,
 	REASON_NOT_READY,
+	REASON_UNCHECKED,
 	REASON_NO_ENTROPY
 };
 
 /* What has to be there for random bytes to be handed out. */
 enum require {
-	REQUIRE_NONE,		/* fork detection at least */
+	REQUIRE_NONE,		/* nothing, but a counter that is there must work */
 	REQUIRE_COUNTER,	/* a counter */
 	REQUIRE_READY,		/* one that tells when the kernel has reseeded */
 	REQUIRE_UNKNOWN		/* what the configuration says is none of these */

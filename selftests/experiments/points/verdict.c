@@ -82,7 +82,7 @@ static void behind_the_check(struct verdict *v, const struct section *s, const s
 
 static void nowhere(struct verdict *v, const struct path *path, const struct points *points)
 {
-	v->expected = text("nowhere, and nobody takes what is behind the last check");
+	v->expected = text("nowhere, and no receiver takes a value from behind the last check");
 	only_from(v, path, points, v->last_check + 1, WITHHELD);
 }
 

@@ -64,7 +64,8 @@ static int fill_in_epoch(void *buf, size_t size, bool unverified)
 /* Volatile: the compiler may not take this for a store that nobody reads. */
 static void wipe(void *buf, size_t size)
 {
-	memset(buf, 0, size);
+	if (size)
+		memset(buf, 0, size);
 	__asm__ __volatile__("" : : "r"(buf) : "memory");
 }
 

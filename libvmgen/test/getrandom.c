@@ -55,6 +55,7 @@ static void refuses(int error)
 	CHECK(vmgen_getrandom(buf, 32, 0) == error);
 	CHECK(errno == EXDEV);
 	CHECK(all(buf, 32, 0) && all(buf + 32, 8, 0x5a));
+	CHECK(vmgen_getrandom(NULL, 0, 0) == error);
 	CHECK(vmgen_getrandom(buf, 32, VMGEN_UNVERIFIED) == 0);
 	CHECK(!all(buf, 32, 0) && all(buf + 32, 8, 0x5a));
 }

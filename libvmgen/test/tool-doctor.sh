@@ -7,6 +7,8 @@ set -eu
 . tools/test/setup.sh
 need jq
 need python3
+LD_PRELOAD=$BUILD/libvmgen.so python3 -c '' ||
+	{ echo "python3 loads no library for the C library of this build"; exit 77; }
 
 # json FILTER: true of what is printed as JSON
 json() {

@@ -46,7 +46,7 @@ wrong "what is 'now'" doctor --json now
 wrong '--timeout wants seconds' wait --timeout soon
 wrong '--timeout wants seconds' wait --timeout -1
 wrong '--timeout wants seconds' wait --timeout nan
-wrong "'t'" wait -t
+wrong "argument.*t" wait -t
 wrong '--generation wants a number' wait --generation -1
 wrong '--generation wants a number' wait --generation 18446744073709551616
 wrong '--count wants a number' watch --count 1x

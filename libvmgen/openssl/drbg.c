@@ -154,10 +154,22 @@ static int renew_parent(struct drbg *d)
 }
 
 /*
- * Called in an epoch that the kernel is ready for.  The fresh bytes are additional
- * input, which is allowed for any DRBG at any time and cannot weaken it: whatever the
- * seed source is, this state differs from that of its siblings.
+ * The fresh bytes are additional input, which is allowed for any DRBG at any time and
+ * cannot weaken it: whatever the seed source is, this state differs from that of its
+ * siblings.  After a fork, the wrapped DRBG reseeds itself before it generates: to let it
+ * do that here, with our bytes, saves the child from doing all of it twice.
  */
+static int reseed_with(struct drbg *d, const unsigned char *fresh, size_t size)
+{
+	unsigned char byte;
+
+	if (vmgen_reason(&d->once.guard) == VMGEN_REASON_FORK)
+		return CALL(d, generate, GENERATE)(d->ctx, &byte, sizeof(byte), 0, 0,
+						   fresh, size);
+	return CALL(d, reseed, RESEED)(d->ctx, 0, NULL, 0, fresh, size);
+}
+
+/* Called in an epoch that the kernel is ready for. */
 static int drbg_renew(void *ctx)
 {
 	unsigned char fresh[FRESH_SIZE];
@@ -166,8 +178,7 @@ static int drbg_renew(void *ctx)
 
 	if (r < 0)
 		return r;
-	if (!renew_parent(d->parent) ||
-	    !CALL(d, reseed, RESEED)(d->ctx, 0, NULL, 0, fresh, sizeof(fresh)))
+	if (!renew_parent(d->parent) || !reseed_with(d, fresh, sizeof(fresh)))
 		r = -EIO;
 	OPENSSL_cleanse(fresh, sizeof(fresh));
 	return r;

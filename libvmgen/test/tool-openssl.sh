@@ -90,7 +90,7 @@ done
 including ".include $scratch/nowhere.cnf"
 verdict "$file" "$modules" problem 'do not come from the provider'
 reason problem "$(line '^.include').include $scratch/nowhere.cnf: No such file" libvmgen-openssl
-# Of no matter to the provider.
+# The provider does not come from this one.
 including ".include $scratch/there.cnf
 .include $scratch/nowhere.cnf"
 verdict "$file" "$modules" ok 'use the provider vmgen'
@@ -144,7 +144,7 @@ reason problem "$(line none.so)the provider's module $scratch/none.so: No such f
 echo > "$scratch/none.so"
 verdict "$file" "$modules" problem "$none"
 reason problem "$(line none.so)the provider's module $scratch/none.so does not load: filename($scratch/none.so)" libvmgen1
-# Both at once, in silence: the loaded one is not used, and the used one not guarded.
+# Two at once: each has its own line.
 broken "/^random = random_sect/d; s,^\\[vmgen_sect\\],&\\nmodule = $scratch/no.so," "$unguarded"
 reason problem "$(line no.so)the provider's module $scratch/no.so: No such file" libvmgen-openssl
 reason problem 'has no line "random = ..."' vmgen.cnf
@@ -164,7 +164,7 @@ reason problem "$(line missing)openssl_conf = missing" vmgen.cnf
 
 # --- Without a counter ------------------------------------------------------------
 
-# The provider has nothing to go by: its being there is not "ok", and no advice.
+# The provider has nothing to go by: it is not "ok", and no advice recommends it.
 counter fault "$REMOVE"
 advice() {
 	jq -r .advice "$scratch/check"

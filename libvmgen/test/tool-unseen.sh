@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 # shellcheck shell=sh disable=SC2016 # what jq and other shells expand
 # `vmgen doctor` has no "ok" for what it could not look at, and says what that was.  A
-# filter, and file systems of its own, keep things from it.
+# filter of system calls and a namespace of mounts keep things from it.
 set -eu
 # shellcheck source=libvmgen/tools/test/setup.sh
 . tools/test/setup.sh
@@ -104,8 +104,8 @@ without 'mount -t tmpfs none /sys'
 json 'any(.checks[]; .check == "getrandom" and .verdict == "note" and .complete == false and
 	(.found | contains("not known")) and .advice == "mount /sys")'
 
-# Processes of others, of whom one can see that they are there.  The user of a namespace
-# without any mapping is not allowed to look into those outside.
+# Processes that are listed and may not be read: a user of a namespace without a mapping
+# may not read the maps of processes outside.
 mkfifo "$scratch/hold"
 exec 9<> "$scratch/hold"
 cat < "$scratch/hold" > /dev/null &
@@ -121,7 +121,7 @@ unshare -U env LD_PRELOAD="$BUILD/tools/test/preload.so" "$BUILD/tools/vmgen" do
 has "$(cat "$scratch/out")" '^incomplete: [1-9]'
 ! grep -q '^nothing to do$' "$scratch/out" || die "nothing to do, says $(cat "$scratch/out")"
 
-# Processes of others, of whom one cannot see that: there is no first one.
+# Processes that are not listed: the list has no first one.
 for pid in self 4242; do
 	mkdir -p "$scratch/proc/$pid"
 	echo '00400000-00401000 r--p 00000000 00:00 0 /bin/true' > "$scratch/proc/$pid/maps"
@@ -129,7 +129,7 @@ done
 without 'mount --bind "$scratch/proc" /proc'
 json 'any(.checks[]; .check == "processes" and .verdict == "note" and .complete == false)'
 json 'any(.checks[]; .check == "unseen" and (.found | contains("hidepid")))'
-# Others, of whom there is not even a command line.  (Who may read all does not get here.)
+# One whose command line cannot be read, either.
 rm -r "$scratch/proc/4242/maps"
 mkdir -p "$scratch/proc/1" "$scratch/proc/4242/cmdline" "$scratch/proc/4242/maps"
 cp "$scratch/proc/self/maps" "$scratch/proc/1"
@@ -139,21 +139,20 @@ json 'any(.checks[]; .check == "processes" and .verdict == "note" and .complete 
 
 # --- A device that may not be opened ----------------------------------------------
 
-# The master of terminals, of a file system of our own, is a device that nobody may
-# open; who is not mapped is not above that.
+# The master of terminals, in a file system of our own, is a device with mode 0000.  A
+# user without a mapping has no capability that would override it.
 without_device() {
-	: > "$scratch/status"
-	# shellcheck disable=SC2024 # of this user
 	unshare -Urm sh -euc '
 		mkdir -p "$scratch/pts" "$scratch/dev"
 		mount -t devpts -o newinstance,ptmxmode=0 none "$scratch/pts"
-		mount -t tmpfs none "$scratch/dev"
+		mount -t tmpfs -o mode=755 none "$scratch/dev"
 		touch "$scratch/dev/null" "$scratch/dev/$1"
 		mount --bind /dev/null "$scratch/dev/null"
 		mount --bind "$scratch/pts/ptmx" "$scratch/dev/$1"
 		mount --rbind "$scratch/dev" /dev
 		unshare -U "$BUILD/tools/vmgen" status > "$scratch/status" || :
-		unshare -U "$BUILD/tools/vmgen" doctor --json > "$scratch/out" || [ $? = 1 ]' sh "$1"
+		unshare -U "$BUILD/tools/vmgen" doctor --json > "$scratch/out" || [ $? = 1 ]' sh "$1" \
+		2> "$scratch/err" || die "with a $1 of its own: $(cat "$scratch/err")"
 }
 
 without_device vmclock0
@@ -166,7 +165,7 @@ json '.checks[0] | .verdict == "problem" and (.found | contains("there is /dev/v
 json '.checks[0].found | contains("not known") | not'
 has "$(cat "$scratch/status")" '^device: */dev/vmgenctr, which this user may not open$'
 
-# --- Last, what a build with a sanitizer cannot run without -----------------------
+# --- No /proc at all ---------------------------------------------------------------
 
 without 'mount -t tmpfs none /proc'
 json 'any(.checks[]; .check == "processes" and .verdict == "note" and .complete == false and

@@ -237,7 +237,7 @@ static void show_process(struct report *r, const struct process *process)
 	}
 }
 
-/* A guard needs a counter; whoever starts again needs to be told only. */
+/* A guard needs a counter.  A program that starts again need only be told. */
 static const char *advice_for_processes(const struct patient *p)
 {
 	switch (p->look.status) {

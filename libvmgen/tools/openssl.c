@@ -167,7 +167,7 @@ static void check_found(struct subject *s, const struct conf_include *i)
 		       i->path, (unsigned int)i->mode & 07777);
 }
 
-/* If the provider is used, this is not what it comes from. */
+/* A provider that is used all the same came from another file. */
 static void check_missing(struct subject *s, const struct conf_include *i)
 {
 	enum verdict verdict = s->verdict;

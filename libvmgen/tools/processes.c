@@ -180,7 +180,7 @@ static int examine_all(struct processes *all, DIR *proc)
 	all->hidden = true;
 	while (r == 0 && (errno = 0, entry = readdir(proc))) {
 		pid = (pid_t)strtol(entry->d_name, NULL, 10);
-		/* Each list of processes has a first one, unless its owner hides it. */
+		/* Without hidepid each list of processes has a first one. */
 		if (pid == 1)
 			all->hidden = false;
 		if (isdigit((unsigned char)entry->d_name[0]) && pid != getpid())

@@ -7,6 +7,8 @@
 set -eu
 # shellcheck source=libvmgen/test/lib/disassembly.sh
 . test/lib/disassembly.sh
+# shellcheck source=libvmgen/test/lib/parts.sh
+. test/lib/parts.sh
 
 cat > "$scratch/check.c" << 'C'
 #include <vmgen.h>
@@ -66,7 +68,7 @@ try() {
 }
 
 for cc in gcc clang; do
-	command -v $cc > /dev/null || continue
+	here $cc || continue
 	try "$cc" $cc -fno-pic
 	try "$cc -fPIC" $cc -fPIC
 	try "$cc -fPIE" $cc -fPIE

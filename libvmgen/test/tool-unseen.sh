@@ -65,10 +65,14 @@ __attribute__((__constructor__)) static void deny(void)
 }
 END
 $CC -fPIC -shared -o "$scratch/deny.so" "$scratch/deny.c"
+# C libraries run the constructors of preloaded libraries in different orders, but all run
+# those of what a library needs before its own.
+$CC -D_GNU_SOURCE -Iinclude -fPIC -shared -o "$scratch/denied.so" tools/test/preload.c \
+	-Wl,--no-as-needed "$scratch/deny.so" "$BUILD/libvmgen.so"
 
 # denied WHAT CHECK VERDICT WORD
 denied() {
-	DENY=$1 LD_LIBRARY_PATH=$BUILD LD_PRELOAD="$BUILD/tools/test/preload.so $scratch/deny.so" \
+	DENY=$1 LD_LIBRARY_PATH=$BUILD LD_PRELOAD=$scratch/denied.so \
 		"$BUILD/tools/vmgen" doctor --json > "$scratch/out" 2> "$scratch/err" ||
 		[ $? = 1 ] || die "without $1: exit status $(cat "$scratch/err")"
 	json "any(.checks[]; .check == \"$2\" and .verdict == \"$3\" and .complete == (\"$3\" != \"note\") and

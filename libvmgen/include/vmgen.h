@@ -173,14 +173,15 @@ VMGEN_API int vmgen_watch_wait(vmgen_watch *w, int timeout_ms, struct vmgen_info
  * in memory that the kernel zeroes at fork.  The generation is in a page that the
  * hypervisor writes.
  *
- * No two of them can share a word.  Fork leaves the hypervisor's page alone, and it can
- * zero private anonymous pages only, as a whole.  So a guard that is zeroed with its page
- * cannot be part of the object that it guards; the object then has a pointer to it, which
- * is the third read again.  What would be two reads is a static guard in a page of its
- * own, and a live word whose address the linker knows; position-independent code reads
- * that address from a table, and the devices keep the word at different offsets.  A guard
- * that holds the expected number itself, with a live word at a fixed address, is two reads
- * and misses every fork.
+ * No two of them can share a word.  Fork leaves the hypervisor's page alone, and the
+ * kernel zeroes whole pages of private anonymous memory only.  So a guard that fork zeroes
+ * cannot be part of the object that it guards.  The object would hold a pointer to it, and
+ * to read that is the third read again.
+ *
+ * A static guard in a page of its own, with a live word whose address the linker knows,
+ * would take two reads.  But code of a shared library reads that address from a table,
+ * and the devices keep the word at different offsets.  A guard that holds the expected
+ * number itself, with a live word at a fixed address, takes two reads and misses forks.
  */
 
 /* A record that is never live: where guards start, so that first use is a change. */

@@ -51,7 +51,7 @@ uninstall-tools:
 		$(DESTDIR)$(MANDIR)/man1/vmgen.1
 
 all: tools
-$(filter $(BUILD)/test/tool-%,$(SCRIPTS)): $(TOOL_TESTS)
+$(filter $(BUILD)/test/tool-% %/readme,$(SCRIPTS)): $(TOOL_TESTS)
 install: install-tools
 uninstall: uninstall-tools
 

@@ -20,7 +20,6 @@
 #include <stdbool.h>
 #elif __cplusplus >= 201103L && defined(__EXCEPTIONS)
 extern "C++" {	/* also for those who put all of C into extern "C" */
-#include <cxxabi.h>
 #include <exception>
 }
 #endif
@@ -201,8 +200,8 @@ vmgen_once_slow(vmgen_once *o, int (*reseed)(void *ctx), void *ctx);
 
 /*
  * In C++ a reseed may throw.  The library, which is C, sees a reseed that has failed, and
- * the exception goes on from here: it would pass by what the library has to leave.  In
- * glibc the end of a thread is an exception, too, which nothing may catch for good.
+ * the exception goes on from here: it would pass by what the library has to leave.  What
+ * is no exception of C++, such as the end of a thread in glibc, nothing may catch for good.
  */
 #if defined(__cplusplus) && __cplusplus >= 201103L && defined(__EXCEPTIONS)
 extern "C++" {
@@ -218,12 +217,10 @@ static inline int vmgen_call_reseed(void *ctx)
 
 	try {
 		return call->reseed(call->ctx);
-#ifdef __GLIBCXX__
-	} catch (abi::__forced_unwind &) {
-		throw;
-#endif
 	} catch (...) {
 		call->thrown = std::current_exception();
+		if (!call->thrown)
+			throw;
 		return -1;
 	}
 }

@@ -16,6 +16,8 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
@@ -33,6 +35,7 @@ struct drbg {
 	const OSSL_DISPATCH *wrapped;	/* of the provider, by number */
 	void *ctx;			/* the DRBG in it */
 	size_t max_request;
+	pid_t pid;			/* in which it was last renewed */
 	struct drbg *parent;		/* if it is one of ours */
 	const struct provider *provider;
 };
@@ -61,6 +64,7 @@ static void *drbg_new(void *ctx, void *parent, const OSSL_DISPATCH *parent_funct
 		return NULL;
 	/* Strict: not a byte where there is a counter that cannot be checked. */
 	vmgen_once_init_strict(&d->once);
+	d->pid = getpid();
 	d->provider = p;
 	d->wrapped = p->wrapped;
 	if (parent_functions == drbg_functions) {
@@ -73,13 +77,6 @@ static void *drbg_new(void *ctx, void *parent, const OSSL_DISPATCH *parent_funct
 		return d;
 	OPENSSL_free(d);
 	return NULL;
-}
-
-/* There is no counter for this process, as opposed to: it could not be checked. */
-static int is_absent(int error)
-{
-	return error == -ENOENT || error == -ENXIO || error == -ENODEV ||
-	       error == -EACCES || error == -EPERM || error == -ENODATA;
 }
 
 /*
@@ -97,7 +94,7 @@ static unsigned int reason_of(const struct provider *p, int error)
 		return REASON_BAD_REQUIRE;
 	if (is_unverified(error))
 		return REASON_NOT_READY;
-	return is_absent(error) ? REASON_NO_COUNTER : REASON_UNCHECKED;
+	return provider_is_absent(error) ? REASON_NO_COUNTER : REASON_UNCHECKED;
 }
 
 /*
@@ -109,7 +106,7 @@ static int is_enough(const struct provider *p, int error)
 {
 	switch (p->require) {
 	case REQUIRE_NONE:
-		return is_unverified(error) || is_absent(error);
+		return is_unverified(error) || provider_is_absent(error);
 	case REQUIRE_COUNTER:
 		return is_unverified(error);
 	default:
@@ -154,22 +151,29 @@ static int renew_parent(struct drbg *d)
 }
 
 /*
- * The fresh bytes are additional input, which is allowed for any DRBG at any time and
- * cannot weaken it: whatever the seed source is, this state differs from that of its
- * siblings.  After a fork, the wrapped DRBG reseeds itself before it generates: to let it
- * do that here, with our bytes, saves the child from doing all of it twice.
+ * In a new process the wrapped DRBG reseeds when it generates, and mixes in the additional
+ * input of that call.  To reseed it before would do all of that twice.
  */
-static int reseed_with(struct drbg *d, const unsigned char *fresh, size_t size)
+static int mix_in(struct drbg *d, const unsigned char *fresh)
 {
-	unsigned char byte;
+	unsigned char unused[FRESH_SIZE];
+	pid_t pid = getpid();
+	int ok;
 
-	if (vmgen_reason(&d->once.guard) == VMGEN_REASON_FORK)
-		return CALL(d, generate, GENERATE)(d->ctx, &byte, sizeof(byte), 0, 0,
-						   fresh, size);
-	return CALL(d, reseed, RESEED)(d->ctx, 0, NULL, 0, fresh, size);
+	if (d->pid == pid)
+		return CALL(d, reseed, RESEED)(d->ctx, 0, NULL, 0, fresh, FRESH_SIZE);
+	ok = CALL(d, generate, GENERATE)(d->ctx, unused, sizeof(unused), 0, 0,
+					 fresh, FRESH_SIZE);
+	OPENSSL_cleanse(unused, sizeof(unused));
+	d->pid = ok ? pid : d->pid;
+	return ok;
 }
 
-/* Called in an epoch that the kernel is ready for. */
+/*
+ * Called in an epoch that the kernel is ready for.  The fresh bytes are additional
+ * input, which is allowed for any DRBG at any time and cannot weaken it: whatever the
+ * seed source is, this state differs from that of its siblings.
+ */
 static int drbg_renew(void *ctx)
 {
 	unsigned char fresh[FRESH_SIZE];
@@ -178,7 +182,7 @@ static int drbg_renew(void *ctx)
 
 	if (r < 0)
 		return r;
-	if (!renew_parent(d->parent) || !reseed_with(d, fresh, sizeof(fresh)))
+	if (!renew_parent(d->parent) || !mix_in(d, fresh))
 		r = -EIO;
 	OPENSSL_cleanse(fresh, sizeof(fresh));
 	return r;
@@ -190,7 +194,7 @@ static vmgen_epoch drbg_begin(struct drbg *d)
 	vmgen_epoch epoch = vmgen_once_begin(&d->once, drbg_renew, d);
 	int r = epoch ? 0 : vmgen_getrandom(NULL, 0, 0);
 
-	if (r < 0 && !is_absent(r))
+	if (r < 0 && !provider_is_absent(r))
 		RAISE(d->provider, reason_of(d->provider, r), "%s", strerror(-r));
 	return epoch;
 }
@@ -203,6 +207,9 @@ static int drbg_generate(void *ctx, unsigned char *out, size_t size,
 	struct drbg *d = ctx;
 	vmgen_epoch epoch;
 
+	if (!d->provider->guarded)
+		return CALL(d, generate, GENERATE)(d->ctx, out, size, strength,
+						   prediction_resistance, input, input_size);
 	do {
 		epoch = drbg_begin(d);
 		if (!epoch || !CALL(d, generate, GENERATE)(d->ctx, out, size, strength,
@@ -232,6 +239,9 @@ static size_t drbg_get_seed(void *ctx, unsigned char **ret, int entropy, size_t 
 	vmgen_epoch epoch;
 	size_t size = 0;
 
+	if (!d->provider->guarded)
+		return CALL(d, get_seed, GET_SEED)(d->ctx, ret, entropy, min, max,
+						   prediction_resistance, input, input_size);
 	do {
 		if (size)
 			drbg_clear_seed(d, seed, size);

@@ -13,9 +13,17 @@
 _Static_assert(STATUS_PAGE + 1 + 3 <= FRAME_PAGES, "all pages have room in a frame");
 _Static_assert(sizeof(struct source) <= VMGEN_RECORDS, "a source is one page");
 
+/* Kept: in a child each page of code that is run for the first time is a page fault. */
 size_t vmgen_page_size(void)
 {
-	return (size_t)sysconf(_SC_PAGESIZE);
+	static size_t size;
+	size_t known = __atomic_load_n(&size, __ATOMIC_RELAXED);
+
+	if (known)
+		return known;
+	known = (size_t)sysconf(_SC_PAGESIZE);
+	__atomic_store_n(&size, known, __ATOMIC_RELAXED);
+	return known;
 }
 
 static size_t frame_size(void)

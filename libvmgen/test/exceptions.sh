@@ -134,7 +134,7 @@ static void another_thread_takes_over()
 	CHECK(!pthread_join(thread, &ret) && ret == &fd);
 }
 
-static int reseed_until_cancelled(void *)
+static __attribute__((__unused__)) int reseed_until_cancelled(void *)
 {
 	counted c = { &unwound };
 
@@ -145,7 +145,7 @@ static int reseed_until_cancelled(void *)
 	}
 }
 
-static void *is_cancelled(void *)
+static __attribute__((__unused__)) void *is_cancelled(void *)
 {
 	counted c = { &unwound };
 
@@ -153,8 +153,10 @@ static void *is_cancelled(void *)
 	return NULL;
 }
 
+/* libc++ ends a process where what ends a thread meets any catch (...), not ours alone. */
 static void cancellation_passes()
 {
+#ifndef _LIBCPP_VERSION
 	pthread_t thread;
 	void *ret;
 
@@ -168,6 +170,7 @@ static void cancellation_passes()
 	CHECK(!pthread_join(thread, &ret) && ret == PTHREAD_CANCELED);
 #ifdef __GLIBC__
 	CHECK(unwound == 2);
+#endif
 #endif
 }
 
@@ -205,18 +208,19 @@ try() {
 }
 
 tried=
-for cxx in g++ clang++; do
+# shellcheck disable=SC2086 # a compiler and its option
+for cxx in g++ clang++ "clang++ -stdlib=libc++"; do
 	echo 'int main() {}' > "$scratch/empty.cc"
+	echo '#include <string>' >> "$scratch/empty.cc"
 	$cxx -o "$scratch/program" "$scratch/empty.cc" 2> /dev/null || continue
-	for std in c++11 c++17; do
-		tried=yes
-		set -- $cxx -std=$std -O2 -Wall -Wextra -Wshadow -Werror -Iinclude -pthread \
-			-o "$scratch/program"
-		try "$cxx $std, static library" "$@" "$scratch/throws.cc" "$BUILD/libvmgen.a"
-		try "$cxx $std, shared library" "$@" "$scratch/throws.cc" -L"$BUILD" -lvmgen
-		try "$cxx $std, no run-time types" "$@" -fno-rtti "$scratch/throws.cc" "$BUILD/libvmgen.a"
-		try "$cxx $std, no exceptions" "$@" -fno-exceptions "$scratch/none.cc" "$BUILD/libvmgen.a"
-	done
+	tried=yes
+	set -- -O2 -Wall -Wextra -Wshadow -Werror -Iinclude -pthread -o "$scratch/program"
+	try "$cxx, C++11, static library" $cxx -std=c++11 "$@" "$scratch/throws.cc" \
+		"$BUILD/libvmgen.a"
+	try "$cxx, C++17, shared library" $cxx -std=c++17 "$@" "$scratch/throws.cc" \
+		-L"$BUILD" -lvmgen
+	try "$cxx, no run-time types" $cxx -fno-rtti "$@" "$scratch/throws.cc" "$BUILD/libvmgen.a"
+	try "$cxx, no exceptions" $cxx -fno-exceptions "$@" "$scratch/none.cc" "$BUILD/libvmgen.a"
 	try "$cxx, all static" $cxx -static -O0 -Iinclude -pthread -o "$scratch/program" \
 		"$scratch/throws.cc" "$BUILD/libvmgen.a"
 done

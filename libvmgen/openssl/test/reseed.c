@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
  * A new generation: the public and the private DRBG of each thread reseed exactly once,
- * at their next use, and so does the primary DRBG, which nobody uses directly.
+ * at their next use, and so does the primary DRBG, which nobody uses directly.  So do
+ * those of a child of fork(), which OpenSSL would reseed as well.
  */
 #include <pthread.h>
 #include <semaphore.h>
@@ -86,6 +87,28 @@ static void check_primary(OSSL_LIB_CTX *libctx, unsigned int *before, unsigned i
 	*before += times;
 }
 
+static void check_child(OSSL_LIB_CTX *libctx)
+{
+	EVP_RAND_CTX *public = RAND_get0_public(libctx);
+	unsigned int primary, before;
+	unsigned char bytes[SIZE];
+	pid_t pid;
+
+	CHECK_SSL(RAND_bytes_ex(libctx, bytes, SIZE, 0) == 1);
+	primary = seeded(RAND_get0_primary(libctx));
+	before = seeded(public);
+	pid = fork();
+	if (pid == 0) {
+		CHECK_SSL(RAND_bytes_ex(libctx, bytes, SIZE, 0) == 1);
+		CHECK(seeded(public) == before + 1);
+		check_primary(libctx, &primary, 1);
+		CHECK_SSL(RAND_bytes_ex(libctx, bytes, SIZE, 0) == 1);
+		CHECK(seeded(public) == before + 1);
+		_exit(0);
+	}
+	reap(pid);
+}
+
 int main(void)
 {
 	int fd = counter(0);
@@ -106,6 +129,7 @@ int main(void)
 		check_primary(libctx, &primary, 0);
 	}
 	stop();
+	check_child(libctx);
 	OSSL_LIB_CTX_free(libctx);
 	return 0;
 }

@@ -6,7 +6,7 @@
  *	filtered of PID			write the one that a process has
  *	filtered try FILE		draw random bytes and use guards under it
  *
- * "try" does what a service does that forks workers: it has drawn bytes before the fork,
+ * "try" does what a service does that forks workers: it has the provider before the fork,
  * the child enters the filter, and the machine is restored while it works.  OPENSSL_CONF
  * names the provider.
  */
@@ -124,13 +124,15 @@ static void worker(int fd)
 	_exit(0);
 }
 
-static void service(int fd)
+/* @early: it has drawn before; else the provider is loaded, and that is all. */
+static void service(int fd, int early)
 {
 	pid_t pid;
 	char how;
 
 	CHECK(EVP_RAND_is_a(EVP_RAND_CTX_get0_rand(RAND_get0_public(NULL)), "VMGEN-CTR-DRBG"));
-	work();
+	if (early)
+		work();
 	CHECK(pipe(to_parent) == 0 && pipe(to_child) == 0);
 	pid = fork();
 	if (pid == 0)
@@ -150,16 +152,16 @@ static void with(unsigned int flags)
 	pid_t pid = fork();
 
 	if (pid == 0)
-		service(counter(flags));
+		service(counter(flags), 1);
 	reap(pid);
 }
 
-static void without(void)
+static void without(int early)
 {
 	pid_t pid = fork();
 
 	if (pid == 0)
-		service(-1);
+		service(-1, early);
 	reap(pid);
 }
 
@@ -171,7 +173,8 @@ static void try_all(const char *path)
 	length = (unsigned short)fread(filter, sizeof(*filter), MAX, f);
 	CHECK(length > 4);
 	fclose(f);
-	without();
+	without(1);
+	without(0);
 	with(0);
 	with(VMGEN_TEST_SOFTWARE);
 	with(VMGEN_TEST_VMCLOCK);

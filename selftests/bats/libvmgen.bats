@@ -10,7 +10,7 @@ load helpers
 setup_file() {
 	VMGEN_INITRAMFS=$("$BATS_TEST_DIRNAME/../harness/initramfs" --libvmgen-tests)
 	# The kernel unpacks all these programs into memory.
-	export VMGEN_INITRAMFS VM_MEMORY=256
+	export VMGEN_INITRAMFS VM_MEMORY=384
 }
 
 # Run all of them in a guest: "PROGRAM STATUS LAST-LINE" for each.

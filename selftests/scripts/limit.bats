@@ -14,6 +14,7 @@ setup() {
 	mkdir -p "$COPY"/{kernel,qemu-device} "$COPY"/selftests/{model,harness,mutants}
 	cp "$ROOT/kernel/base" "$COPY/kernel"
 	cp "$ROOT/qemu-device/base" "$COPY/qemu-device"
+	: > "$COPY/scripts/lib/counts"
 	program scripts/build 'echo "$VMGEN_CACHE/store/built"'
 	program selftests/model/run 'printf "%s\n" "ok 1 - one" "ok 2 - two" "ok 3 - three" 1..3'
 	program selftests/harness/run-mutants '[ "$1" != --list ] || printf "%s\n" a b c d'

@@ -29,9 +29,9 @@ test-debug: ## the driver's tests, and restores, under KASAN, lockdep and kmemle
 	@scripts/setup test
 	@scripts/test debug restores
 
-test-long: ## what else there is to test: migrations, streams, boot, facts, newest QEMU
+test-long: ## what else there is: debug kernel, migrations, streams, boot, facts, newest QEMU
 	@scripts/setup test
-	@scripts/test long facts bases stepped
+	@scripts/test debug restores each stepped long facts bases
 
 # Fewer restores are no evidence: the document stays as it is.
 endurance: ## 10,000 restores of one lineage, continued if interrupted (COUNT=, MINUTES=)

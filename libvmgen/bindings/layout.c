@@ -17,6 +17,7 @@ int main(void)
 	FIELD(vmgen_guard, last);
 	FIELD(vmgen_guard, reason);
 	FIELD(vmgen_guard, process);
+	FIELD(vmgen_guard, flags);
 	KIND(struct vmgen_info);
 	FIELD(struct vmgen_info, generation);
 	FIELD(struct vmgen_info, flags);

@@ -65,6 +65,8 @@ static ssize_t order_begin(struct order *order, int fd, const char *body)
 
 	do {
 		epoch = vmgen_begin(&guard, no_state, NULL);
+		if (!epoch)
+			return -EIO;
 		n = order_write(order, body);
 		if (n < 0)
 			return n;

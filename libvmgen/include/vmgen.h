@@ -18,6 +18,10 @@
 #include <sys/types.h>
 #ifndef __cplusplus
 #include <stdbool.h>
+#elif __cplusplus >= 201103L && defined(__EXCEPTIONS)
+extern "C++" {	/* also for those who put all of C into extern "C" */
+#include <exception>
+}
 #endif
 
 #ifdef __cplusplus
@@ -45,7 +49,11 @@ typedef struct vmgen_guard {
 	const vmgen_word *last;	/* the epoch that the reason is told against */
 	uint32_t reason;
 	uint32_t process;
+	uint32_t flags;
 } vmgen_guard;
+
+/* Of a guard: what cannot be checked is no epoch that anything is made in. */
+#define VMGEN_STRICT		1u
 
 /* One epoch as vmgen_begin() or vmgen_once_begin() saw it.  0: the reseed failed. */
 typedef uint64_t vmgen_epoch;
@@ -119,7 +127,7 @@ VMGEN_API int vmgen_sync(struct vmgen_info *ret);
 VMGEN_API enum vmgen_status vmgen_status(void);
 VMGEN_API unsigned int vmgen_reason(const vmgen_guard *g);
 
-/* Go on although nobody vouches that the kernel has reseeded, or for a counter at all. */
+/* Go on where libvmgen cannot verify that the kernel has reseeded, or finds no counter. */
 #define VMGEN_UNVERIFIED	1u
 
 VMGEN_API int vmgen_getrandom(void *buf, size_t size, unsigned int flags);
@@ -158,11 +166,30 @@ VMGEN_API int vmgen_watch_wait(vmgen_watch *w, int timeout_ms, struct vmgen_info
 #define VMGEN_STRIDE	0x80
 #define VMGEN_RECORDS	0x1000
 
+/*
+ * vmgen_changed() reads three words: guard, record and live word.  They hold three facts
+ * in three kinds of memory.  Which epoch the caller's state belongs to is in the caller's
+ * memory, beside the state.  Whether this is still the process that entered the epoch is
+ * in memory that the kernel zeroes at fork.  The generation is in a page that the
+ * hypervisor writes.
+ *
+ * No two of them can share a word.  Fork leaves the hypervisor's page alone, and it can
+ * zero private anonymous pages only, as a whole.  So a guard that is zeroed with its page
+ * cannot be part of the object that it guards; the object then has a pointer to it, which
+ * is the third read again.  What would be two reads is a static guard in a page of its
+ * own, and a live word whose address the linker knows; position-independent code reads
+ * that address from a table, and the devices keep the word at different offsets.  A guard
+ * that holds the expected number itself, with a live word at a fixed address, is two reads
+ * and misses every fork.
+ */
+
 /* A record that is never live: where guards start, so that first use is a change. */
 VMGEN_API extern const vmgen_word vmgen_never[VMGEN_RECORDS / 8 + 1];
 
-#define VMGEN_GUARD_INIT { vmgen_never, 0, 0, 0 }
+#define VMGEN_GUARD_INIT { vmgen_never, 0, 0, 0, 0 }
+#define VMGEN_GUARD_STRICT_INIT { vmgen_never, 0, 0, 0, VMGEN_STRICT }
 #define VMGEN_ONCE_INIT { VMGEN_GUARD_INIT, 0, 0, 0 }
+#define VMGEN_ONCE_STRICT_INIT { VMGEN_GUARD_STRICT_INIT, 0, 0, 0 }
 
 /* Cold: callers keep what follows a change out of the straight path. */
 VMGEN_API __attribute__((__cold__)) bool vmgen_changed_slow(vmgen_guard *g);
@@ -170,6 +197,49 @@ VMGEN_API __attribute__((__cold__)) vmgen_epoch
 vmgen_begin_slow(vmgen_guard *g, int (*reseed)(void *ctx), void *ctx);
 VMGEN_API __attribute__((__cold__)) vmgen_epoch
 vmgen_once_slow(vmgen_once *o, int (*reseed)(void *ctx), void *ctx);
+
+/*
+ * In C++ a reseed may throw.  The library, which is C, sees a reseed that has failed, and
+ * the exception goes on from here: it would pass by what the library has to leave.  What
+ * is no exception of C++, such as the end of a thread in glibc, nothing may catch for good.
+ */
+#if defined(__cplusplus) && __cplusplus >= 201103L && defined(__EXCEPTIONS)
+extern "C++" {
+struct vmgen_call {
+	int (*reseed)(void *ctx);
+	void *ctx;
+	std::exception_ptr thrown;
+};
+
+static inline int vmgen_call_reseed(void *ctx)
+{
+	vmgen_call *call = static_cast<vmgen_call *>(ctx);
+
+	try {
+		return call->reseed(call->ctx);
+	} catch (...) {
+		call->thrown = std::current_exception();
+		if (!call->thrown)
+			throw;
+		return -1;
+	}
+}
+
+template <typename T> __attribute__((__cold__, __noinline__)) static vmgen_epoch
+vmgen_slow(vmgen_epoch (*slow)(T *, int (*)(void *), void *), T *at,
+	   int (*reseed)(void *ctx), void *ctx)
+{
+	vmgen_call call = { reseed, ctx, std::exception_ptr() };
+	vmgen_epoch e = slow(at, vmgen_call_reseed, &call);
+
+	if (call.thrown)
+		std::rethrow_exception(call.thrown);
+	return e;
+}
+}
+#else
+#define vmgen_slow(slow, at, reseed, ctx) slow(at, reseed, ctx)
+#endif
 
 static inline const vmgen_word *vmgen_live_word(const vmgen_word *record)
 {
@@ -202,7 +272,18 @@ VMGEN_INLINE void vmgen_guard_init(vmgen_guard *g)
 	g->last = 0;
 	g->reason = 0;
 	g->process = 0;
+	g->flags = 0;
 	__atomic_store_n(&g->epoch, &vmgen_never[0], __ATOMIC_RELAXED);
+}
+
+/*
+ * The same, and strict: vmgen_begin() returns 0, and reseeds nothing, where there is a
+ * counter and it cannot be checked.
+ */
+VMGEN_INLINE void vmgen_guard_init_strict(vmgen_guard *g)
+{
+	vmgen_guard_init(g);
+	g->flags = VMGEN_STRICT;
 }
 
 /*
@@ -232,7 +313,7 @@ VMGEN_INLINE vmgen_epoch vmgen_begin(vmgen_guard *g, int (*reseed)(void *ctx),
 
 	if (__builtin_expect(vmgen_is_live(record), 1))
 		return (uintptr_t)record;
-	return vmgen_begin_slow(g, reseed, ctx);
+	return vmgen_slow(vmgen_begin_slow, g, reseed, ctx);
 }
 
 /*
@@ -269,6 +350,13 @@ VMGEN_INLINE void vmgen_once_init(vmgen_once *o)
 	o->waiting = 0;
 }
 
+/* As vmgen_guard_init_strict(). */
+VMGEN_INLINE void vmgen_once_init_strict(vmgen_once *o)
+{
+	vmgen_once_init(o);
+	o->guard.flags = VMGEN_STRICT;
+}
+
 /*
  * Acquire: pairs with the release store in vmgen_once_slow() by the thread that has
  * reseeded, so that the state is the one that was made for this epoch.
@@ -280,7 +368,7 @@ VMGEN_INLINE vmgen_epoch vmgen_once_begin(vmgen_once *o, int (*reseed)(void *ctx
 
 	if (__builtin_expect(vmgen_is_live(record), 1))
 		return (uintptr_t)record;
-	return vmgen_once_slow(o, reseed, ctx);
+	return vmgen_slow(vmgen_once_slow, o, reseed, ctx);
 }
 
 VMGEN_INLINE bool vmgen_once_retry(const vmgen_once *o, vmgen_epoch e)

@@ -54,16 +54,6 @@ static void drbg_free(void *ctx)
 	OPENSSL_free(d);
 }
 
-/*
- * STRICT: the one place where a flag of the vmgen_once belongs, by which its begin
- * fails when there is a counter that cannot be checked.  fresh_bytes() refuses in that
- * case, too, as the reseed of each such begin.
- */
-static void once_init(vmgen_once *once)
-{
-	vmgen_once_init(once);
-}
-
 /* The wrapped DRBGs are parent and child as ours are, and call each other directly. */
 static void *drbg_new(void *ctx, void *parent, const OSSL_DISPATCH *parent_functions)
 {
@@ -72,7 +62,8 @@ static void *drbg_new(void *ctx, void *parent, const OSSL_DISPATCH *parent_funct
 
 	if (!d)
 		return NULL;
-	once_init(&d->once);
+	/* Strict: not a byte where there is a counter that cannot be checked. */
+	vmgen_once_init_strict(&d->once);
 	d->pid = getpid();
 	d->provider = p;
 	d->wrapped = p->wrapped;
@@ -88,20 +79,22 @@ static void *drbg_new(void *ctx, void *parent, const OSSL_DISPATCH *parent_funct
 	return NULL;
 }
 
-/* There is no counter for this process, as opposed to: it could not be checked. */
-static int is_absent(int error)
+/*
+ * There is one, and it does not tell when the kernel has reseeded; or in software mode the
+ * program has closed the descriptor by which the kernel could be asked.
+ */
+static int is_unverified(int error)
 {
-	return error == -ENOENT || error == -ENXIO || error == -ENODEV ||
-	       error == -EACCES || error == -EPERM || error == -ENODATA;
+	return error == -EOPNOTSUPP || error == -EBADF;
 }
 
 static unsigned int reason_of(const struct provider *p, int error)
 {
 	if (p->require == REQUIRE_UNKNOWN)
 		return REASON_BAD_REQUIRE;
-	if (error == -EOPNOTSUPP)
+	if (is_unverified(error))
 		return REASON_NOT_READY;
-	return is_absent(error) ? REASON_NO_COUNTER : REASON_UNCHECKED;
+	return provider_is_absent(error) ? REASON_NO_COUNTER : REASON_UNCHECKED;
 }
 
 /*
@@ -113,9 +106,9 @@ static int is_enough(const struct provider *p, int error)
 {
 	switch (p->require) {
 	case REQUIRE_NONE:
-		return error == -EOPNOTSUPP || is_absent(error);
+		return is_unverified(error) || provider_is_absent(error);
 	case REQUIRE_COUNTER:
-		return error == -EOPNOTSUPP;
+		return is_unverified(error);
 	default:
 		return 0;
 	}
@@ -142,7 +135,7 @@ static int fresh_bytes(const struct provider *p, unsigned char *bytes, size_t si
 	return r;
 }
 
-static int drbg_renew(void *ctx);
+static vmgen_epoch drbg_begin(struct drbg *d);
 
 static int renew_parent(struct drbg *d)
 {
@@ -152,7 +145,7 @@ static int renew_parent(struct drbg *d)
 		return 1;
 	if (!CALL(d, lock, LOCK)(d->ctx))
 		return 0;
-	ok = vmgen_once_begin(&d->once, drbg_renew, d) != 0;
+	ok = drbg_begin(d) != 0;
 	CALL(d, unlock, UNLOCK)(d->ctx);
 	return ok;
 }
@@ -195,6 +188,17 @@ static int drbg_renew(void *ctx)
 	return r;
 }
 
+/* Without an epoch, the reseed has told why not; of one that was not called, it cannot. */
+static vmgen_epoch drbg_begin(struct drbg *d)
+{
+	vmgen_epoch epoch = vmgen_once_begin(&d->once, drbg_renew, d);
+	int r = epoch ? 0 : vmgen_getrandom(NULL, 0, 0);
+
+	if (r < 0 && !provider_is_absent(r))
+		RAISE(d->provider, reason_of(d->provider, r), "%s", strerror(-r));
+	return epoch;
+}
+
 /* Nothing of a failed attempt is left for a caller who does not look at the result. */
 static int drbg_generate(void *ctx, unsigned char *out, size_t size,
 			 unsigned int strength, int prediction_resistance,
@@ -203,8 +207,11 @@ static int drbg_generate(void *ctx, unsigned char *out, size_t size,
 	struct drbg *d = ctx;
 	vmgen_epoch epoch;
 
+	if (!d->provider->guarded)
+		return CALL(d, generate, GENERATE)(d->ctx, out, size, strength,
+						   prediction_resistance, input, input_size);
 	do {
-		epoch = vmgen_once_begin(&d->once, drbg_renew, d);
+		epoch = drbg_begin(d);
 		if (!epoch || !CALL(d, generate, GENERATE)(d->ctx, out, size, strength,
 							   prediction_resistance,
 							   input, input_size)) {
@@ -232,10 +239,13 @@ static size_t drbg_get_seed(void *ctx, unsigned char **ret, int entropy, size_t 
 	vmgen_epoch epoch;
 	size_t size = 0;
 
+	if (!d->provider->guarded)
+		return CALL(d, get_seed, GET_SEED)(d->ctx, ret, entropy, min, max,
+						   prediction_resistance, input, input_size);
 	do {
 		if (size)
 			drbg_clear_seed(d, seed, size);
-		epoch = vmgen_once_begin(&d->once, drbg_renew, d);
+		epoch = drbg_begin(d);
 		size = 0;
 		if (epoch)
 			size = CALL(d, get_seed, GET_SEED)(d->ctx, &seed, entropy, min, max,

@@ -4,6 +4,7 @@
  * provider.  That one is found through a child of the application's library context:
  * if the application has the default provider, it is that very instance.
  */
+#include <errno.h>
 #include <string.h>
 
 #include <openssl/core_names.h>
@@ -86,6 +87,13 @@ static void read_configuration(struct provider *p)
 		if (!strcmp(value, names[i]))
 			break;
 	p->require = (enum require)i;
+}
+
+/* There is no counter for this process, as opposed to: it could not be checked. */
+int provider_is_absent(int error)
+{
+	return error == -ENOENT || error == -ENXIO || error == -ENODEV ||
+	       error == -EACCES || error == -EPERM || error == -ENODATA;
 }
 
 /* An algorithm goes by several names, with colons between them. */
@@ -225,8 +233,8 @@ int OSSL_provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,
 		provider_teardown(p);
 		return 0;
 	}
-	/* Now, because later it may be in a sandbox.  Without a counter we are of use, too. */
-	(void)vmgen_open();
+	/* Now, because later it may be in a sandbox. */
+	p->guarded = p->require != REQUIRE_NONE || !provider_is_absent(vmgen_open());
 	*ret = p;
 	*out = provider_functions;
 	return 1;

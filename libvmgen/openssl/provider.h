@@ -47,6 +47,12 @@ struct provider {
 	OSSL_DISPATCH wrapped[WRAPPED_FUNCTIONS];	/* the same by number */
 	enum require require;
 	const char *require_name;	/* as configured */
+	/*
+	 * Else there was no counter as we were loaded, and none is required: the wrapped
+	 * DRBG notices forks itself, so that ours would only make a child pay for more
+	 * pages of its own.
+	 */
+	int guarded;
 };
 
 #define RAISE(p, reason, ...) \
@@ -55,6 +61,8 @@ struct provider {
 __attribute__((__format__(__printf__, 6, 7)))
 void provider_raise(const struct provider *p, unsigned int reason, const char *file,
 		    int line, const char *function, const char *format, ...);
+
+int provider_is_absent(int error);
 
 extern const OSSL_DISPATCH drbg_functions[];
 

@@ -5,42 +5,75 @@
 
 #include "lib.h"
 
-/* The last three are for the test backend, see testing.h. */
-#define FRAME_PAGES	7
+/* A power of two, and what a frame is aligned to: a record leads to its source. */
+#define FRAME_PAGES	32
+/* The three at the end are for the test backend, see testing.h. */
+#define STATUS_PAGE	(1 + 2 * VMGEN_PAIRS)
 
+_Static_assert(STATUS_PAGE + 1 + 3 <= FRAME_PAGES, "all pages have room in a frame");
 _Static_assert(sizeof(struct source) <= VMGEN_RECORDS, "a source is one page");
 
+/* Kept: in a child each page of code that is run for the first time is a page fault. */
 size_t vmgen_page_size(void)
 {
-	return (size_t)sysconf(_SC_PAGESIZE);
+	static size_t size;
+	size_t known = __atomic_load_n(&size, __ATOMIC_RELAXED);
+
+	if (known)
+		return known;
+	known = (size_t)sysconf(_SC_PAGESIZE);
+	__atomic_store_n(&size, known, __ATOMIC_RELAXED);
+	return known;
 }
 
-/*
- * An emulator that does not know MADV_WIPEONFORK may say that it succeeded; it
- * then says so for advice that does not exist, too.
- */
-bool vmgen_wipe_on_fork(void *addr, size_t size)
+static size_t frame_size(void)
 {
-	return madvise(addr, size, -1) < 0 &&
-	       madvise(addr, size, MADV_WIPEONFORK) == 0;
+	return FRAME_PAGES * vmgen_page_size();
+}
+
+/* Aligned to its size: of twice as much, what is around it goes back. */
+static char *frame_reserve(void)
+{
+	size_t size = frame_size(), head;
+	char *base = mmap(NULL, 2 * size, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (base == MAP_FAILED)
+		return NULL;
+	head = -(uintptr_t)base % size;
+	if (head)
+		munmap(base, head);
+	munmap(base + head + size, size - head);
+	return base + head;
+}
+
+/* Forked children must see a change, whether the kernel wipes the records or we do. */
+static bool frame_wipe(struct source *s)
+{
+	size_t page = vmgen_page_size();
+	bool wiped = true;
+	uint32_t i;
+
+	for (i = 0; i < s->pairs; i++)
+		wiped &= vmgen_fork_wipe(s->generation - page + 2 * i * page, page);
+	return wiped;
 }
 
 /* A frame whose pages are all anonymous and zero; the backend maps over them. */
 int vmgen_frame_new(const struct backend *ops, struct source **ret)
 {
 	size_t page = vmgen_page_size();
-	struct source *s;
-	char *base;
+	char *base = frame_reserve();
+	struct source *s = (struct source *)base;
 
-	base = mmap(NULL, FRAME_PAGES * page, PROT_READ | PROT_WRITE,
-		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (base == MAP_FAILED)
-		return -errno;
-	s = (struct source *)base;
+	if (!base)
+		return -ENOMEM;
 	s->ops = ops;
+	s->fd = -1;
+	s->pairs = ops->blind ? 1 : VMGEN_PAIRS;
 	s->generation = base + 2 * page;
-	s->status = base + 3 * page;
-	if (vmgen_wipe_on_fork(base + page, page))
+	s->status = base + STATUS_PAGE * page;
+	if (frame_wipe(s))
 		s->flags |= VMGEN_INFO_FORK;
 	*ret = s;
 	return 0;
@@ -53,8 +86,8 @@ int vmgen_frame_new(const struct backend *ops, struct source **ret)
  */
 int vmgen_frame_map(void *at, size_t size, int prot, int fd, off_t offset)
 {
-	int anonymous = fd < 0 ? MAP_ANONYMOUS : 0, r;
-	void *p = mmap(NULL, size, prot, MAP_SHARED | anonymous, fd, offset);
+	void *p = mmap(NULL, size, prot, MAP_SHARED, fd, offset);
+	int r;
 
 	if (p == MAP_FAILED)
 		return -errno;
@@ -65,9 +98,28 @@ int vmgen_frame_map(void *at, size_t size, int prot, int fd, off_t offset)
 	return r;
 }
 
+/* The page of the live generation, behind each page of records. */
+int vmgen_frame_generation(struct source *s, int fd, off_t offset)
+{
+	size_t page = vmgen_page_size();
+	uint32_t i;
+	int r = 0;
+
+	for (i = 0; i < s->pairs && r == 0; i++)
+		r = vmgen_frame_map(s->generation + 2 * i * page, page, PROT_READ, fd,
+				    offset);
+	return r;
+}
+
+/* Of any record but those of vmgen_never. */
+struct source *vmgen_frame_of(const vmgen_word *record)
+{
+	return (struct source *)((uintptr_t)record & ~(frame_size() - 1));
+}
+
 /* Only for a frame that was never published. */
 void vmgen_frame_free(struct source *s)
 {
 	if (s)
-		munmap(s, FRAME_PAGES * vmgen_page_size());
+		munmap(s, frame_size());
 }

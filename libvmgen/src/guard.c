@@ -9,9 +9,9 @@ const vmgen_word vmgen_never[VMGEN_RECORDS / 8 + 1]
 #define EPOCH_TRIES	4
 
 /*
- * What vmgen_source_sync() says, and the record of the epoch that the kernel is ready
- * for: NULL if that could not be found out.  A machine without any counter has one
- * epoch, too, which only fork() ends.
+ * What vmgen_source_check() says, and the record of the epoch that the kernel is ready
+ * for: NULL if that could not be found out.  A machine without any counter has an epoch,
+ * too, which fork() ends.
  */
 int vmgen_epoch_read(struct reading *now, const vmgen_word **ret)
 {
@@ -19,7 +19,7 @@ int vmgen_epoch_read(struct reading *now, const vmgen_word **ret)
 
 	*ret = NULL;
 	for (i = 0; i < EPOCH_TRIES; i++) {
-		r = vmgen_source_sync(now);
+		r = vmgen_source_check(now);
 		if (r < 0 && (!now->source || !now->source->ops->blind))
 			return r;
 		*ret = vmgen_record_get(now->source, now->word);
@@ -27,22 +27,21 @@ int vmgen_epoch_read(struct reading *now, const vmgen_word **ret)
 			return r;
 		if (now->source != vmgen_source_current())
 			continue;
-		if (vmgen_source_refill(now->source) < 0)
+		if (vmgen_source_extend(now->source) < 0)
 			return -ENOSPC;
 	}
 	return -EIO;
 }
 
 /* For a signal handler's sake, errno is as it was. */
-static const vmgen_word *epoch_now(void)
+static int epoch_now(const vmgen_word **ret)
 {
-	const vmgen_word *record;
 	struct reading now;
-	int saved = errno;
+	int saved = errno, r;
 
-	(void)vmgen_epoch_read(&now, &record);
+	r = vmgen_epoch_read(&now, ret);
 	errno = saved;
-	return record;
+	return r;
 }
 
 /* Release: whoever sees the guard in its new epoch sees the state made for it. */
@@ -61,14 +60,21 @@ static void guard_unchecked(vmgen_guard *g)
 /* Conservative: what could not be checked has changed, the next time too. */
 bool vmgen_changed_slow(vmgen_guard *g)
 {
-	const vmgen_word *record = epoch_now();
+	const vmgen_word *record;
 
+	(void)epoch_now(&record);
 	vmgen_reason_note(g, record);
 	if (record)
 		guard_set(g, record);
 	else
 		guard_unchecked(g);
 	return true;
+}
+
+/* There is a counter that cannot be checked, and this guard needs the check. */
+static bool is_refused(const vmgen_guard *g, const vmgen_word *record, int error)
+{
+	return !record && (g->flags & VMGEN_STRICT) && !vmgen_is_absent(error);
 }
 
 /*
@@ -83,11 +89,14 @@ bool vmgen_changed_slow(vmgen_guard *g)
 vmgen_epoch vmgen_begin_slow(vmgen_guard *g, int (*reseed)(void *ctx), void *ctx)
 {
 	const vmgen_word *record;
+	int r;
 
 	do {
-		record = epoch_now();
+		r = epoch_now(&record);
 		vmgen_reason_note(g, record);
 		guard_set(g, vmgen_never);
+		if (is_refused(g, record, r))
+			return 0;
 		__atomic_thread_fence(__ATOMIC_RELEASE);
 		if (reseed(ctx) < 0)
 			return 0;

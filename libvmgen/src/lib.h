@@ -22,6 +22,13 @@ struct reading {
 	struct source *source;
 	uint64_t word;
 	struct vmgen_info info;
+	bool lost;		/* the descriptor is closed, or another file has its number */
+};
+
+/* Which file a descriptor stands for. */
+struct file {
+	dev_t dev, rdev;
+	ino_t ino;
 };
 
 /*
@@ -32,11 +39,17 @@ struct reading {
  */
 struct backend {
 	uint32_t id;		/* enum vmgen_backend */
-	bool blind;		/* there is no counter: fork() and uevents end an epoch */
+	bool blind;		/* there is no counter: fork() ends an epoch, and so may a watch */
 	bool reads;		/* sync() needs the descriptor, not only the mapping */
 	size_t word;		/* offset of the live generation in its page */
 	int (*open)(void);	/* a new descriptor, close-on-exec */
+	int (*again)(const struct source *s);	/* another for the same device; or NULL */
 	int (*map)(struct source *s, int fd);
+
+	/*
+	 * For guards, hence for sandboxes that kill: no system call but read(), and that
+	 * from the descriptor of the source alone.
+	 */
 	int (*sync)(struct source *s, struct reading *ret);
 	int (*read)(struct source *s, struct vmgenctr_info *ret);
 
@@ -60,34 +73,47 @@ extern const struct backend vmgen_backend_none;
  * One mapped counter.  It is the first page of its own frame, which stays mapped
  * for the life of the process because guards point into it:
  *
- *	source | records | generation page | status page | pages for tests
+ *	source | records | generation page | records | generation page ...
+ *	       | status page | pages for tests
  *
- * Once published, only fd, error, used, live and the records change.
+ * The generation page is mapped as often as there are pages of records, so that a guard
+ * can enter many epochs before somebody has to map another frame.  Once published, only
+ * fd, error, used, live and the records change.
  */
+#define VMGEN_PAIRS		8	/* where there is a counter */
+#define VMGEN_PAGE_RECORDS	(VMGEN_RECORDS / VMGEN_STRIDE)
+
 struct source {
 	const struct backend *ops;
 	struct source *prev;	/* the one that this replaced */
-	char *generation;
+	char *generation;	/* the first of its mappings */
 	char *status;
 	int fd;
-	dev_t dev, rdev;	/* what fd was when we opened it */
-	ino_t ino;
+	struct file device;	/* what was opened */
+	struct file file;	/* what fd was when we had opened it */
 	int error;		/* of a blind one: why there is no counter */
-	bool reached;		/* uevent: the kernel sends them to where the socket is */
-	bool announced;		/* uevent: it is known that the kernel sends them */
+	uint32_t pairs;
 	uint32_t used;		/* records handed out */
 	uint64_t flags;		/* VMGEN_INFO_FORK */
 	vmgen_word *live;	/* newest record */
 	/* The live word of each record's epoch, which fork() and retiring leave alone. */
-	vmgen_word words[VMGEN_RECORDS / VMGEN_STRIDE];
+	vmgen_word words[VMGEN_PAIRS * VMGEN_PAGE_RECORDS];
 };
+
+/* device.c */
+int vmgen_device_open(const char *path, const char *name);
+
+/* fork.c */
+bool vmgen_fork_wipe(void *addr, size_t size);
+void vmgen_fork_check(void);
 
 /* frame.c */
 int vmgen_frame_new(const struct backend *ops, struct source **ret);
 int vmgen_frame_map(void *at, size_t size, int prot, int fd, off_t offset);
+int vmgen_frame_generation(struct source *s, int fd, off_t offset);
+struct source *vmgen_frame_of(const vmgen_word *record);
 void vmgen_frame_free(struct source *s);
 size_t vmgen_page_size(void);
-bool vmgen_wipe_on_fork(void *addr, size_t size);
 
 /* guard.c */
 /*
@@ -100,6 +126,7 @@ int vmgen_epoch_read(struct reading *now, const vmgen_word **ret);
 
 /* process.c */
 uint32_t vmgen_process(void);
+void vmgen_process_forget(void);
 
 /* reason.c */
 void vmgen_reason_note(vmgen_guard *g, const vmgen_word *record);
@@ -107,17 +134,19 @@ void vmgen_reason_note(vmgen_guard *g, const vmgen_word *record);
 /* record.c */
 const vmgen_word *vmgen_record_get(struct source *s, uint64_t word);
 bool vmgen_record_room(const struct source *s, uint64_t word);
-const struct source *vmgen_record_source(const vmgen_word *record);
 uint64_t vmgen_record_word(const vmgen_word *record);
 void vmgen_record_retire(struct source *s);
+void vmgen_record_forget(struct source *s);
 
 /* seal.c */
 bool vmgen_sealed(void);
 
 /* source.c */
+int vmgen_source_check(struct reading *ret);
 int vmgen_source_sync(struct reading *ret);
 int vmgen_source_renew(struct source *s);
 int vmgen_source_refill(struct source *s);
+int vmgen_source_extend(struct source *s);
 int vmgen_source_force(const struct backend *ops);
 int vmgen_source_fd(const struct source *s);
 void vmgen_source_disown(int fd);
@@ -129,9 +158,12 @@ bool vmgen_is_absent(int error);
 int vmgen_probe_list(const struct backend *const *list, size_t n, struct source **ret);
 int vmgen_probe(struct source **ret);
 int vmgen_probe_again(const struct source *s, struct source **ret);
-int vmgen_probe_uevent(int error, struct source **ret);
-int vmgen_probe_blind(int error, struct source **ret);
+int vmgen_probe_absence(int error);
 const struct backend *vmgen_probe_force(const struct backend *ops);
+
+/* none.c */
+int vmgen_none_new(int error, struct source **ret);
+void vmgen_none_changed(uint64_t number);
 
 /* page.c */
 struct page {
@@ -154,12 +186,12 @@ int vmgen_sysgenid_map(struct source *s, int fd);
 int vmgen_sysgenid_sync(struct source *s, struct reading *ret);
 
 /* uevent.c */
-int vmgen_uevent_open(void);
 int vmgen_uevent_receive(int fd, uint64_t *seqnum);
-void vmgen_uevent_seen(uint64_t seqnum);
+bool vmgen_uevent_announced(void);
 bool vmgen_uevent_parse(const char *message, size_t size, uint64_t *seqnum);
 
 /* sys.c */
+int vmgen_sys_fd(int fd);
 int vmgen_sys_open(const char *path);
 int vmgen_sys_dup(int fd);
 int vmgen_sys_close(int fd);

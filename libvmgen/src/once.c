@@ -16,23 +16,35 @@ struct owned {
 	vmgen_epoch epoch;
 };
 
-static uint32_t threads;
-/* Allocated with the thread: a signal handler may be the first that asks. */
-static __thread uint32_t thread __attribute__((__tls_model__("initial-exec")));
+/*
+ * A word names both: 24 bits the process, 40 bits the thread, which is known by the
+ * address of what the C library keeps of it.  No thread-local variable of ours is as
+ * good: what dlopen() can always place may be allocated on first use, which may be in a
+ * signal handler.  A stack lies between two of these addresses, so the lowest bits tell
+ * nothing, and 40 of the others cover 2^47 bytes, which is where the memory of a process
+ * is unless it asks for more.
+ *
+ * A thread whose address is that of a former one is no mistake: who ends has left, and
+ * where that was not done (longjmp() out of a reseed) the new thread gets 0 instead of
+ * waiting.  The same befalls two threads that differ in none of these bits.
+ */
+#define THREAD_BITS	40
+#define THREAD_SHIFT	7
 
 static uint64_t owner_self(void)
 {
-	if (!thread)
-		thread = __atomic_add_fetch(&threads, 1, __ATOMIC_RELAXED);
-	return (uint64_t)vmgen_process() << 32 | thread;
+	uint64_t thread = (uintptr_t)pthread_self() >> THREAD_SHIFT;
+
+	return (uint64_t)vmgen_process() << THREAD_BITS |
+	       (thread & ((UINT64_C(1) << THREAD_BITS) - 1));
 }
 
 /* A thread of this process, as far as can be told: process 0 is an unknown one. */
 static bool owner_exists(uint64_t owner, uint64_t me)
 {
-	uint32_t process = (uint32_t)(owner >> 32);
+	uint64_t process = owner >> THREAD_BITS;
 
-	return owner && (!process || process == me >> 32);
+	return owner && (!process || process == me >> THREAD_BITS);
 }
 
 /* 0: taken, -EBUSY: another thread has it, -EDEADLK: so has this one, further out */

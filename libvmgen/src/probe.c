@@ -17,17 +17,25 @@ static const struct backend *const counters[] = {
 
 static const struct backend *forced;
 
-static int source_identify(struct source *s, int fd)
+static int file_identify(int fd, struct file *ret)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	s->fd = fd;
-	s->dev = st.st_dev;
-	s->ino = st.st_ino;
-	s->rdev = st.st_rdev;
+	ret->dev = st.st_dev;
+	ret->ino = st.st_ino;
+	ret->rdev = st.st_rdev;
 	return 0;
+}
+
+static int source_map(struct source *s, int fd)
+{
+	int r = file_identify(fd, &s->device);
+
+	if (r == 0)
+		r = s->ops->map(s, fd);
+	return r < 0 ? r : file_identify(fd, &s->file);
 }
 
 /* Where the mapping tells it all, there is no descriptor that could be lost. */
@@ -49,11 +57,10 @@ static int source_from(const struct backend *ops, int fd, struct source **ret)
 		return fd;
 	r = vmgen_frame_new(ops, &s);
 	if (r == 0)
-		r = source_identify(s, fd);
-	if (r == 0)
-		r = ops->map(s, fd);
+		r = source_map(s, fd);
 	if (r < 0)
 		goto err;
+	s->fd = fd;
 	source_opened(s);
 	*ret = s;
 	return 0;
@@ -68,15 +75,10 @@ static int source_new(const struct backend *ops, struct source **ret)
 	return source_from(ops, ops->open(), ret);
 }
 
-/*
- * The file of @s in a frame of its own, if it is still open.  What tells of uevents is
- * shared with relatives who read them, together with the frame.
- */
+/* The device of @s in a frame of its own, if it is still open. */
 int vmgen_probe_again(const struct source *s, struct source **ret)
 {
-	int fd = s->ops->blind ? -EBADF : vmgen_source_fd(s);
-
-	return source_from(s->ops, fd < 0 ? fd : vmgen_sys_dup(fd), ret);
+	return source_from(s->ops, s->ops->again ? s->ops->again(s) : -EBADF, ret);
 }
 
 /* There is no counter for this process, as opposed to: we could not find out. */
@@ -130,43 +132,10 @@ const struct backend *vmgen_probe_force(const struct backend *ops)
 	return __atomic_exchange_n(&forced, ops, __ATOMIC_ACQ_REL);
 }
 
-static int none_sync(struct source *s, struct reading *ret)
+/* Why there is no counter, which was @error: the kernel may tell of changes all the same. */
+int vmgen_probe_absence(int error)
 {
-	ret->word = 0;
-	return __atomic_load_n(&s->error, __ATOMIC_RELAXED);
-}
-
-/* A page that never changes, and records that fork() wipes. */
-const struct backend vmgen_backend_none = {
-	.id = VMGEN_BACKEND_NONE,
-	.blind = true,
-	.sync = none_sync,
-};
-
-/* @error is why there is no counter. */
-int vmgen_probe_uevent(int error, struct source **ret)
-{
-	int r;
-
-	if (__atomic_load_n(&forced, __ATOMIC_ACQUIRE))
-		return -ENOENT;
-	r = source_new(&vmgen_backend_uevent, ret);
-	if (r == 0)
-		(*ret)->error = error;
-	return r;
-}
-
-/* What stands in for a counter. */
-int vmgen_probe_blind(int error, struct source **ret)
-{
-	int r;
-
-	if (vmgen_probe_uevent(error, ret) == 0)
-		return 0;
-	r = vmgen_frame_new(&vmgen_backend_none, ret);
-	if (r < 0)
-		return r;
-	(*ret)->fd = -1;
-	(*ret)->error = error;
-	return 0;
+	if (!__atomic_load_n(&forced, __ATOMIC_ACQUIRE) && vmgen_uevent_announced())
+		return -ENODATA;
+	return error;
 }

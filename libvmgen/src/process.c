@@ -11,7 +11,6 @@
 
 struct identity {
 	uint32_t number;	/* 0: a child that nobody has asked yet */
-	uint32_t kept;		/* fork() does not wipe this */
 };
 
 static struct identity *identity;
@@ -24,7 +23,7 @@ static struct identity *identity_new(void)
 
 	if (id == MAP_FAILED)
 		return NULL;
-	id->kept = !vmgen_wipe_on_fork(id, vmgen_page_size());
+	(void)vmgen_fork_wipe(id, vmgen_page_size());
 	return id;
 }
 
@@ -61,8 +60,6 @@ uint32_t vmgen_process(void)
 
 	if (!id)
 		return 0;
-	if (id->kept)
-		return vmgen_sealed() ? 1 : vmgen_sys_pid();
 	number = __atomic_load_n(&id->number, __ATOMIC_RELAXED);
 	if (number)
 		return number;
@@ -71,4 +68,13 @@ uint32_t vmgen_process(void)
 					__ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		return number;
 	return before;
+}
+
+/* What the kernel does in the child of a fork, if it can. */
+void vmgen_process_forget(void)
+{
+	struct identity *id = __atomic_load_n(&identity, __ATOMIC_ACQUIRE);
+
+	if (id)
+		__atomic_store_n(&id->number, 0, __ATOMIC_RELAXED);
 }

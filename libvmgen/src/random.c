@@ -31,6 +31,9 @@ static int verify(const vmgen_word **ret)
 
 	if (r < 0)
 		return r;
+	/* Then nobody could be asked: in software mode the pages lag behind. */
+	if (now.lost)
+		return -EBADF;
 	return now.info.flags & VMGEN_INFO_CRNG_RESEEDED ? 0 : -EOPNOTSUPP;
 }
 

@@ -13,7 +13,7 @@ static uint32_t pending(const vmgen_guard *g)
 static uint32_t compare(const vmgen_word *last, const vmgen_word *record)
 {
 	if (!record || last == VMGEN_UNCHECKED ||
-	    !vmgen_source_alike(vmgen_record_source(last), vmgen_record_source(record)))
+	    !vmgen_source_alike(vmgen_frame_of(last), vmgen_frame_of(record)))
 		return VMGEN_REASON_UNKNOWN;
 	if (vmgen_record_word(last) != vmgen_record_word(record))
 		return VMGEN_REASON_RESTORE;

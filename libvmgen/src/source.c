@@ -4,6 +4,9 @@
  * with a compare-and-swap, replaced when its device has gone.  Whoever loses the
  * race, be it a thread or the code that a signal handler interrupted, throws its
  * own away and takes the winner's.
+ *
+ * A guard takes the source that is there, because its process may be in a sandbox that
+ * kills by now.  Only vmgen_open() and its like look for devices again.
  */
 #include <fcntl.h>
 #include <stdbool.h>
@@ -35,7 +38,8 @@ int vmgen_source_fd(const struct source *s)
 		return fd;
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -EBADF;
-	if (st.st_dev != s->dev || st.st_ino != s->ino || st.st_rdev != s->rdev)
+	if (st.st_dev != s->file.dev || st.st_ino != s->file.ino ||
+	    st.st_rdev != s->file.rdev)
 		return -EBADF;
 	return fd;
 }
@@ -43,8 +47,10 @@ int vmgen_source_fd(const struct source *s)
 /* Opened from the same file: the generations of both can be compared. */
 bool vmgen_source_alike(const struct source *a, const struct source *b)
 {
-	return a == b || (a->ops == b->ops && a->dev == b->dev &&
-			  a->ino == b->ino && a->rdev == b->rdev);
+	const struct file *x = &a->device, *y = &b->device;
+
+	return a == b || (a->ops == b->ops && x->dev == y->dev && x->ino == y->ino &&
+			  x->rdev == y->rdev);
 }
 
 static void source_close(struct source *s)
@@ -88,6 +94,8 @@ static bool source_publish(struct source *old, struct source *new)
 	/* Once published, it may be replaced, and closed, before we are done here. */
 	int fd = new->fd;
 
+	/* Mapped now: guards ask for it where they may not map anything. */
+	(void)vmgen_process();
 	new->prev = old;
 	if (!__atomic_compare_exchange_n(&current, &old, new, false,
 					 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
@@ -109,19 +117,23 @@ static bool is_blind(const struct source *s)
 	return !s || s->ops->blind;
 }
 
+/* What there is, or what stands in for it where there is nothing. */
+static int source_find(struct source **ret)
+{
+	int r = vmgen_probe(ret);
+
+	return vmgen_is_absent(r) ? vmgen_none_new(vmgen_probe_absence(r), ret) : r;
+}
+
 /* Replace @s, but never a counter by none: its guards could not tell any more. */
 int vmgen_source_renew(struct source *s)
 {
 	struct source *new;
-	int r;
+	int r = is_blind(s) ? source_find(&new) : vmgen_probe(&new);
 
-	r = vmgen_probe(&new);
-	if (vmgen_is_absent(r) && is_blind(s))
-		r = vmgen_probe_blind(r, &new);
-	if (r < 0)
-		return r;
-	source_publish(s, new);
-	return 0;
+	if (r == 0)
+		source_publish(s, new);
+	return r;
 }
 
 /*
@@ -140,45 +152,39 @@ int vmgen_source_refill(struct source *s)
 	return 0;
 }
 
-/*
- * Devices may come late: without a counter, look again.  A driver that only notifies
- * may, too.
- */
-static int source_reprobe(struct source *blind)
+/* The same for a guard.  Where there is no counter, it takes some memory and no file. */
+int vmgen_source_extend(struct source *s)
+{
+	struct source *new;
+
+	if (vmgen_sealed() || !s->ops->blind ||
+	    vmgen_none_new(__atomic_load_n(&s->error, __ATOMIC_RELAXED), &new) < 0)
+		return -ENOSPC;
+	source_publish(s, new);
+	return 0;
+}
+
+/* Devices may come late: without a counter, look again. */
+static int source_reprobe(struct source *none)
 {
 	struct source *new;
 	int r = vmgen_probe(&new);
 
-	if (vmgen_is_absent(r)) {
-		__atomic_store_n(&blind->error, r, __ATOMIC_RELAXED);
-		if (blind->ops != &vmgen_backend_none || vmgen_probe_uevent(r, &new) < 0)
-			return 0;
-	} else if (r < 0) {
+	if (r == 0)
+		source_publish(none, new);
+	if (!vmgen_is_absent(r))
 		return r;
-	}
-	source_publish(blind, new);
+	__atomic_store_n(&none->error, vmgen_probe_absence(r), __ATOMIC_RELAXED);
 	return 0;
 }
 
-static int source_get(struct source **ret)
+static int source_look(void)
 {
 	struct source *s = vmgen_source_current();
-	int r = 0;
 
 	if (!s)
-		r = vmgen_source_renew(NULL);
-	else if (is_blind(s) && !vmgen_sealed())
-		r = source_reprobe(s);
-	if (r < 0)
-		return r;
-	*ret = vmgen_source_current();
-	return 0;
-}
-
-/* Its device or its descriptor is.  Without a counter, an error tells what is missing. */
-static bool is_gone(const struct source *s, int error)
-{
-	return error == -EBADF || (error == -ENODEV && !s->ops->blind);
+		return vmgen_source_renew(NULL);
+	return s->ops->blind && !vmgen_sealed() ? source_reprobe(s) : 0;
 }
 
 /*
@@ -191,29 +197,56 @@ static bool is_void(const struct source *s, int error)
 	return error == -EBADMSG || (error == -ENODEV && !s->ops->reads && !s->ops->blind);
 }
 
-/*
- * What is the generation, and is the kernel ready for it?  When not even a source
- * that stands for "none" is there, ret->source is NULL.
- */
-int vmgen_source_sync(struct reading *ret)
+static int source_ask(struct reading *ret)
 {
-	struct source *s;
-	int i, r = 0;
+	struct source *s = vmgen_source_current();
+	int r = s->ops->sync(s, ret);
+
+	ret->source = s;
+	if (is_void(s, r))
+		vmgen_record_retire(s);
+	ret->info.flags |= s->flags;
+	ret->info.backend = s->ops->blind && r == -ENODATA ? VMGEN_BACKEND_UEVENT :
+			    s->ops->id;
+	return r;
+}
+
+/*
+ * What is the generation, and is the kernel ready for it?  For guards: once there is a
+ * source, no system call is made but read() from its descriptor.  When not even one that
+ * stands for "none" is there, ret->source is NULL.
+ */
+int vmgen_source_check(struct reading *ret)
+{
+	int r = 0;
 
 	memset(ret, 0, sizeof(*ret));
+	if (!vmgen_source_current())
+		r = vmgen_source_renew(NULL);
+	return r < 0 ? r : source_ask(ret);
+}
+
+/* Its device or its descriptor is.  Without a counter, an error tells what is missing. */
+static bool is_gone(const struct reading *now, int error)
+{
+	return now->lost || (error == -ENODEV && !now->source->ops->blind);
+}
+
+/* The same for calls that look for devices, and at who their process is. */
+int vmgen_source_sync(struct reading *ret)
+{
+	int i, r = 0;
+
+	vmgen_fork_check();
 	for (i = 0; i < RENEW_TRIES; i++) {
-		r = source_get(&s);
+		memset(ret, 0, sizeof(*ret));
+		r = source_look();
 		if (r < 0)
 			return r;
-		ret->source = s;
-		r = s->ops->sync(s, ret);
-		if (is_void(s, r))
-			vmgen_record_retire(s);
-		ret->info.flags |= s->flags;
-		ret->info.backend = s->ops->id;
-		if (vmgen_sealed() || !is_gone(s, r))
+		r = source_ask(ret);
+		if (vmgen_sealed() || !is_gone(ret, r))
 			return r;
-		r = vmgen_source_renew(s);
+		r = vmgen_source_renew(ret->source);
 		if (r < 0)
 			return r;
 	}
@@ -229,9 +262,7 @@ int vmgen_source_force(const struct backend *ops)
 
 	do {
 		old = vmgen_source_current();
-		r = vmgen_probe(&new);
-		if (vmgen_is_absent(r))
-			r = vmgen_probe_blind(r, &new);
+		r = source_find(&new);
 		if (r < 0) {
 			vmgen_probe_force(before);
 			return r;

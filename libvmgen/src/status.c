@@ -5,12 +5,16 @@
 /* Without a record for this generation a guard would not see that it ends. */
 static int sync_with_room(struct reading *now)
 {
-	const vmgen_word *record;
-	int r = vmgen_source_sync(now);
+	int i, r = 0;
 
-	if (r < 0 || vmgen_record_room(now->source, now->word))
-		return r;
-	return vmgen_epoch_read(now, &record);
+	for (i = 0; i < 2; i++) {
+		r = vmgen_source_sync(now);
+		if (r < 0 || vmgen_record_room(now->source, now->word))
+			return r;
+		if (vmgen_source_refill(now->source) < 0)
+			break;
+	}
+	return -ENOSPC;
 }
 
 int vmgen_sync(struct vmgen_info *ret)
@@ -27,8 +31,6 @@ int vmgen_sync(struct vmgen_info *ret)
 
 int vmgen_open(void)
 {
-	/* It is mapped at first use, which may be in a sandbox. */
-	(void)vmgen_process();
 	return vmgen_sync(NULL);
 }
 

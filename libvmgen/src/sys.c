@@ -11,16 +11,32 @@
 
 #include "lib.h"
 
+/* Programs that have closed 0, 1 or 2 write there as if it were theirs. */
+#define FIRST_FD	(STDERR_FILENO + 1)
+
+/* Of what a system call has returned: a descriptor that is no standard file, or an error. */
+int vmgen_sys_fd(int fd)
+{
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	if (fd >= FIRST_FD)
+		return fd;
+	r = vmgen_sys_dup(fd);
+	vmgen_sys_close(fd);
+	return r;
+}
+
 int vmgen_sys_open(const char *path)
 {
-	long r = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-
-	return r < 0 ? -errno : (int)r;
+	return vmgen_sys_fd((int)syscall(SYS_openat, AT_FDCWD, path,
+					 O_RDONLY | O_CLOEXEC | O_NONBLOCK));
 }
 
 int vmgen_sys_dup(int fd)
 {
-	int r = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	int r = fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FD);
 
 	return r < 0 ? -errno : r;
 }

@@ -25,12 +25,12 @@ union word {
 
 static int device_open(void)
 {
-	return vmgen_sys_open(DEVICE);
+	return vmgen_device_open(DEVICE, "sysgenid");
 }
 
 int vmgen_sysgenid_map(struct source *s, int fd)
 {
-	return vmgen_frame_map(s->generation, vmgen_page_size(), PROT_READ, fd, 0);
+	return vmgen_frame_generation(s, fd, 0);
 }
 
 /* 0, or -EBADMSG: there is something behind the number that has no meaning */
@@ -65,9 +65,7 @@ int vmgen_sysgenid_sync(struct source *s, struct reading *ret)
 /* To write is to acknowledge. */
 static int device_watch(void)
 {
-	int fd = open(DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK);
-
-	return fd < 0 ? -errno : fd;
+	return vmgen_sys_fd(open(DEVICE, O_RDWR | O_CLOEXEC | O_NONBLOCK));
 }
 
 /*

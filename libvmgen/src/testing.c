@@ -98,11 +98,11 @@ static void test_poke(int fd, enum vmgen_test_fault fault)
 
 int vmgen_testing_watch(void)
 {
-	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC), r;
+	int fd = vmgen_sys_fd(inotify_init1(IN_NONBLOCK | IN_CLOEXEC)), r;
 	char path[32];
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d",
 		 __atomic_load_n(&installed, __ATOMIC_ACQUIRE));
 	if (inotify_add_watch(fd, path, IN_ATTRIB | IN_MODIFY) >= 0)
@@ -160,8 +160,15 @@ int vmgen_testing_open(void)
 		return absent;
 	if (fault == VMGEN_TEST_DENY)
 		return -EACCES;
-	fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	return fd < 0 ? -errno : fd;
+	return vmgen_sys_dup(fd);
+}
+
+/* Also for a process that may not open it any more. */
+int vmgen_testing_again(const struct source *s)
+{
+	int fd = vmgen_source_fd(s);
+
+	return fd < 0 ? fd : vmgen_sys_dup(__atomic_load_n(&installed, __ATOMIC_ACQUIRE));
 }
 
 static int apply_fault(struct test *t, enum vmgen_test_fault fault)
@@ -187,10 +194,11 @@ static int apply_fault(struct test *t, enum vmgen_test_fault fault)
 static int test_memfd(void)
 {
 	off_t size = (off_t)(TEST_PAGES * vmgen_page_size());
-	int fd = memfd_create("vmgen-test", MFD_CLOEXEC | MFD_ALLOW_SEALING), r;
+	int fd = vmgen_sys_fd(memfd_create("vmgen-test", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+	int r;
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (ftruncate(fd, size) == 0 &&
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) == 0)
 		return fd;

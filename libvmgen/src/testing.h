@@ -45,6 +45,7 @@ extern const struct layout vmgen_testing_sysgenid;	/* testing-sysgenid.c */
 
 /* testing.c */
 int vmgen_testing_open(void);
+int vmgen_testing_again(const struct source *s);
 void vmgen_testing_at(char *base, struct test *ret);
 int vmgen_testing_map(struct source *s, int fd);
 int vmgen_testing_watch(void);

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * The uevent that the vmgenid driver sends once the kernel has reseeded: that of
- * Linux 6.8, and that of the driver with /dev/vmgenctr.  It comes late, and only to
- * those who read it.
- *
- * Its live word is in memory that is shared with forked processes, as the socket is:
- * it holds the sequence number of the newest uevent that one of them has read.
+ * The uevent that our vmgenid driver sends once the kernel has reseeded.  It comes late,
+ * and only to those who read it: for watches, whose users do.  A guard that read it
+ * would take each message that was lost in a queue which nobody empties for a change.
  */
 #include <linux/filter.h>
 #include <linux/netlink.h>
@@ -13,7 +10,6 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -27,25 +23,8 @@
 #define DRAIN_MAX	1024
 #define INITIAL_USER_NS	0xEFFFFFFDu	/* its inode, by the kernel's ABI */
 
-/* Of our own driver it is known that it sends them; of others, when one has come. */
+/* The driver that is known to send them. */
 #define DRIVER		"/sys/class/misc/vmgenctr"
-
-static const char *const drivers[] = {
-	DRIVER, "/sys/bus/acpi/drivers/vmgenid", "/sys/bus/platform/drivers/vmgenid",
-};
-
-static bool heard;	/* one has come to this process */
-
-/* In place of a page. */
-struct shared {
-	vmgen_word word;
-	uint32_t heard;		/* one has come to a relative */
-};
-
-static struct shared *shared(const struct source *s)
-{
-	return (struct shared *)s->generation;
-}
 
 /* Else every uevent of the machine waits in a queue that nobody may ever read. */
 static int keep_changes(int fd)
@@ -63,15 +42,15 @@ static int keep_changes(int fd)
 	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
 }
 
-int vmgen_uevent_open(void)
+static int uevent_open(void)
 {
 	struct sockaddr_nl group = { .nl_family = AF_NETLINK, .nl_groups = KERNEL_GROUP };
 	int fd, on = 1, r;
 
-	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
-		    NETLINK_KOBJECT_UEVENT);
+	fd = vmgen_sys_fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
+				 NETLINK_KOBJECT_UEVENT));
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) == 0 &&
 	    keep_changes(fd) == 0 &&
 	    bind(fd, (struct sockaddr *)&group, sizeof(group)) == 0)
@@ -163,93 +142,6 @@ int vmgen_uevent_receive(int fd, uint64_t *seqnum)
 	return vmgen_uevent_parse(message, (size_t)n, seqnum);
 }
 
-/* Several may read one and the same uevent: the largest number counts, and once. */
-static void word_raise(struct source *s, uint64_t seqnum)
-{
-	vmgen_word *word = &shared(s)->word;
-	uint64_t old = __atomic_load_n(word, __ATOMIC_RELAXED);
-
-	while (old < seqnum)
-		if (__atomic_compare_exchange_n(word, &old, seqnum, false,
-						__ATOMIC_RELEASE, __ATOMIC_RELAXED))
-			return;
-}
-
-static void hear(struct source *s, uint64_t seqnum)
-{
-	__atomic_store_n(&shared(s)->heard, 1, __ATOMIC_RELAXED);
-	word_raise(s, seqnum);
-}
-
-void vmgen_uevent_seen(uint64_t seqnum)
-{
-	struct source *s = vmgen_source_current();
-
-	__atomic_store_n(&heard, true, __ATOMIC_RELAXED);
-	if (s && s->ops == &vmgen_backend_uevent)
-		hear(s, seqnum);
-}
-
-/*
- * A sealed process may only read(), which does not tell the sender.  A message to that
- * group takes privileges, and a wrong one costs no more than a reseed.
- */
-static int receive_sealed(int fd, uint64_t *seqnum)
-{
-	char message[MESSAGE_MAX];
-	ssize_t n = vmgen_sys_read(fd, message, sizeof(message));
-
-	return n < 0 ? (int)n : vmgen_uevent_parse(message, (size_t)n, seqnum);
-}
-
-static int receive(int fd, uint64_t *seqnum)
-{
-	return vmgen_sealed() ? receive_sealed(fd, seqnum) :
-	       vmgen_uevent_receive(fd, seqnum);
-}
-
-/*
- * Of a socket that has lost a message nobody knows what it lost, and only one of those
- * who share it is told.  The number is at most that of a message which has come before
- * the one that was lost.
- */
-static void lose(struct source *s)
-{
-	word_raise(s, vmgen_source_word(s) + 1);
-}
-
-/* -EBADF: the socket is to be replaced, which a sealed process cannot do */
-static int drain(struct source *s, int fd)
-{
-	uint64_t seqnum;
-	int i, r;
-
-	for (i = 0; i < DRAIN_MAX; i++) {
-		r = receive(fd, &seqnum);
-		if (r == -ENOBUFS)
-			lose(s);
-		if (r == -EAGAIN)
-			return 0;
-		if (r < 0 && !(r == -ENOBUFS && vmgen_sealed()))
-			return -EBADF;
-		if (r == 1) {
-			__atomic_store_n(&heard, true, __ATOMIC_RELAXED);
-			hear(s, seqnum);
-		}
-	}
-	return 0;
-}
-
-static int uevent_open(void)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
-		if (access(drivers[i], F_OK) == 0)
-			return vmgen_uevent_open();
-	return -ENOENT;
-}
-
 /* What has no owner that may be asked for has one further out, which says nothing. */
 static bool is_initial(int namespace)
 {
@@ -283,39 +175,13 @@ static bool is_reached(void)
 	return is;
 }
 
-static int uevent_map(struct source *s, int fd)
+/* Does the kernel send them to where this process is? */
+bool vmgen_uevent_announced(void)
 {
-	(void)fd;
-	s->reached = is_reached();
-	return vmgen_frame_map(s->generation, vmgen_page_size(), PROT_READ | PROT_WRITE,
-			       -1, 0);
+	return access(DRIVER, F_OK) == 0 && is_reached();
 }
 
-/* Does the kernel send them here?  Also true where a relative of this process has got one. */
-static bool is_announced(struct source *s)
-{
-	if (!vmgen_sealed())
-		__atomic_store_n(&s->announced, s->reached && access(DRIVER, F_OK) == 0,
-				 __ATOMIC_RELAXED);
-	return __atomic_load_n(&shared(s)->heard, __ATOMIC_RELAXED) ||
-	       __atomic_load_n(&heard, __ATOMIC_RELAXED) ||
-	       __atomic_load_n(&s->announced, __ATOMIC_RELAXED);
-}
-
-/* Never 0: there is nothing that could be checked. */
-static int uevent_sync(struct source *s, struct reading *ret)
-{
-	int fd = vmgen_source_fd(s), r;
-
-	r = fd < 0 ? fd : drain(s, fd);
-	ret->word = vmgen_source_word(s);
-	if (r < 0)
-		return r;
-	return is_announced(s) ? -ENODATA :
-	       __atomic_load_n(&s->error, __ATOMIC_RELAXED);
-}
-
-/* Without a counter each uevent is a change, and so is it when some were lost. */
+/* Each uevent is a change, and so is it when some were lost. */
 static int uevent_seen(int fd, struct vmgen_info *ret)
 {
 	uint64_t seqnum;
@@ -324,10 +190,10 @@ static int uevent_seen(int fd, struct vmgen_info *ret)
 	(void)ret;
 	for (i = 0; i < DRAIN_MAX && r != -EAGAIN; i++) {
 		r = vmgen_uevent_receive(fd, &seqnum);
-		if (r == 1)
-			vmgen_uevent_seen(seqnum);
 		if (r < 0 && r != -EAGAIN && r != -ENOBUFS)
 			return r;
+		if (r == 1 || r == -ENOBUFS)
+			vmgen_none_changed(r == 1 ? seqnum : 0);
 		change |= r == 1 || r == -ENOBUFS;
 	}
 	return change;
@@ -335,11 +201,6 @@ static int uevent_seen(int fd, struct vmgen_info *ret)
 
 const struct backend vmgen_backend_uevent = {
 	.id = VMGEN_BACKEND_UEVENT,
-	.blind = true,
-	.reads = true,
-	.open = uevent_open,
-	.map = uevent_map,
-	.sync = uevent_sync,
-	.watch = vmgen_uevent_open,
+	.watch = uevent_open,
 	.seen = uevent_seen,
 };

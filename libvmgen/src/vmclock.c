@@ -17,16 +17,19 @@
 
 /*
  * The hypervisor updates the clock while the machine runs, which takes it less than
- * a microsecond unless it is interrupted.  This many looks take about a millisecond;
- * nobody else could be asked, so whoever waits for longer takes it for a change.
+ * a microsecond.  This many looks take some ten; a hypervisor that was interrupted may
+ * take any time, and to wait for that gains nothing: the caller takes it for a change.
  */
 #ifndef VMCLOCK_TRIES
-#define VMCLOCK_TRIES	(1 << 15)
+#define VMCLOCK_TRIES	(1 << 8)
 #endif
 
+/* Few clocks have a counter: of one that may not be opened, nothing is known. */
 static int device_open(void)
 {
-	return vmgen_sys_open(DEVICE);
+	int fd = vmgen_device_open(DEVICE, "vmclock0");
+
+	return fd == -EACCES || fd == -EPERM ? -ENODEV : fd;
 }
 
 static uint32_t load32(const uint32_t *p)
@@ -106,7 +109,7 @@ int vmgen_vmclock_page(const void *at, struct page *ret)
 int vmgen_vmclock_map(struct source *s, int fd)
 {
 	struct page page;
-	int r = vmgen_frame_map(s->generation, vmgen_page_size(), PROT_READ, fd, 0);
+	int r = vmgen_frame_generation(s, fd, 0);
 
 	if (r < 0)
 		return r;

@@ -20,34 +20,46 @@
 
 static int device_open(void)
 {
-	return vmgen_sys_open(DEVICE);
+	return vmgen_device_open(DEVICE, "vmgenctr");
+}
+
+static int device_again(const struct source *s)
+{
+	int fd = vmgen_source_fd(s);
+
+	return fd < 0 ? fd : vmgen_sys_dup(fd);
+}
+
+/*
+ * A program that closes every descriptor gives the number to another file, and a guard
+ * may be where only read() is allowed to find that out.  To read no bytes takes nothing
+ * from anybody; files, pipes, terminals and sockets say 0 to it, this device EINVAL.
+ */
+static bool is_ours(int fd)
+{
+	return fd >= 0 && vmgen_sys_read(fd, NULL, 0) == -EINVAL;
 }
 
 static int device_read(struct source *s, struct vmgenctr_info *ret)
 {
-	int fd = vmgen_source_fd(s);
+	int fd = __atomic_load_n(&s->fd, __ATOMIC_RELAXED);
 	ssize_t n;
 
-	if (fd < 0)
-		return fd;
+	if (!is_ours(fd))
+		return -EBADF;
 	n = vmgen_sys_read(fd, ret, sizeof(*ret));
 	if (n < 0)
 		return (int)n;
 	return n == sizeof(*ret) ? 0 : -EBADMSG;
 }
 
-static int map_page(void *at, int fd, off_t pgoff)
-{
-	size_t size = vmgen_page_size();
-
-	return vmgen_frame_map(at, size, PROT_READ, fd, pgoff * (off_t)size);
-}
-
 int vmgenctr_map(struct source *s, int fd)
 {
-	int r = map_page(s->generation, fd, VMGENCTR_GENERATION_PGOFF);
+	size_t size = vmgen_page_size();
+	int r = vmgen_frame_generation(s, fd, VMGENCTR_GENERATION_PGOFF * (off_t)size);
 
-	return r < 0 ? r : map_page(s->status, fd, VMGENCTR_STATUS_PGOFF);
+	return r < 0 ? r : vmgen_frame_map(s->status, size, PROT_READ, fd,
+					   VMGENCTR_STATUS_PGOFF * (off_t)size);
 }
 
 void vmgenctr_info(struct vmgen_info *ret, const struct vmgenctr_info *info)
@@ -64,24 +76,25 @@ void vmgenctr_info(struct vmgen_info *ret, const struct vmgenctr_info *info)
 /*
  * In hypervisor mode the two pages together can tell, without a system call.  In
  * software mode the page lags behind the id that it stands for, and only read()
- * compares that.
+ * compares that; the pages have to do where the descriptor is lost.
  */
-static int ask_pages(struct source *s, struct vmgen_info *ret)
+static int ask_pages(const struct source *s, struct reading *ret)
 {
 	struct page page;
 	int r = vmgen_page_generation((const void *)s->generation, &page);
+	bool hypervisor;
 
 	if (r < 0)
 		return r;
 	if (!page.generation)
 		return -ENODEV;
-	if (!(page.flags & VMGENCTR_F_HYPERVISOR))
+	hypervisor = page.flags & VMGENCTR_F_HYPERVISOR;
+	if (!hypervisor && !ret->lost)
 		return -EAGAIN;
-	r = vmgen_page_status((const void *)s->status, page.generation, ret);
-	if (r < 0)
-		return r;
-	ret->flags |= VMGEN_INFO_HYPERVISOR;
-	return 0;
+	r = vmgen_page_status((const void *)s->status, page.generation, &ret->info);
+	if (r == 0 && hypervisor)
+		ret->info.flags |= VMGEN_INFO_HYPERVISOR;
+	return r;
 }
 
 /* 0, -EAGAIN: changed meanwhile, or an error that trying again does not mend */
@@ -100,14 +113,25 @@ static int ask_kernel(struct source *s, struct vmgen_info *ret)
 	return 0;
 }
 
+static int ask(struct source *s, struct reading *ret)
+{
+	int r = ask_pages(s, ret);
+
+	if (r != -EAGAIN)
+		return r;
+	if (ret->lost)
+		return -EBADF;
+	r = ask_kernel(s, &ret->info);
+	ret->lost = r == -EBADF;
+	return ret->lost ? -EAGAIN : r;
+}
+
 int vmgenctr_sync(struct source *s, struct reading *ret)
 {
 	int i, r;
 
 	for (i = 0; i < SYNC_TRIES; i++) {
-		r = ask_pages(s, &ret->info);
-		if (r == -EAGAIN)
-			r = ask_kernel(s, &ret->info);
+		r = ask(s, ret);
 		if (r == -EAGAIN)
 			continue;
 		ret->word = htole64(ret->info.generation);
@@ -139,6 +163,7 @@ const struct backend vmgen_backend_vmgenctr = {
 	.reads = true,
 	.word = offsetof(struct vmgenctr_generation_page, generation),
 	.open = device_open,
+	.again = device_again,
 	.map = vmgenctr_map,
 	.sync = vmgenctr_sync,
 	.read = device_read,

@@ -58,10 +58,10 @@ static int watch_open(vmgen_watch *w)
 	int fd, r;
 
 	r = vmgen_source_sync(&now);
-	/* Without a counter there may still be somebody who tells of a change. */
+	/* Without a counter the kernel may still tell of a change. */
 	if (r < 0 && r != -ENODATA)
 		return r;
-	ops = now.source->ops;
+	ops = r < 0 ? &vmgen_backend_uevent : now.source->ops;
 	fd = ops->watch ? ops->watch() : -EOPNOTSUPP;
 	if (fd < 0)
 		return fd;
@@ -78,10 +78,10 @@ static int watch_open(vmgen_watch *w)
 /* Readable when something turns up where devices are, or may be opened from now on. */
 static int await_node(void)
 {
-	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC), r;
+	int fd = vmgen_sys_fd(inotify_init1(IN_NONBLOCK | IN_CLOEXEC)), r;
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (inotify_add_watch(fd, "/dev", IN_CREATE | IN_MOVED_TO | IN_ATTRIB) >= 0)
 		return fd;
 	r = -errno;
@@ -244,9 +244,9 @@ static int watch_start(vmgen_watch *w)
 	w->owner = vmgen_process();
 	if (!w->owner)
 		return -ENOMEM;
-	w->epoll = epoll_create1(EPOLL_CLOEXEC);
+	w->epoll = vmgen_sys_fd(epoll_create1(EPOLL_CLOEXEC));
 	if (w->epoll < 0)
-		return -errno;
+		return w->epoll;
 	r = watch_open(w);
 	if (r < 0)
 		return r;

@@ -26,9 +26,11 @@ static void without(int fd, enum vmgen_test_fault fault, int error,
 	CHECK(vmgen_test_fault(fd, VMGEN_TEST_RESTORE) == 0);
 	CHECK(!vmgen_changed(&g));
 	CHECK(vmgen_changed(&late));
+	CHECK(!vmgen_changed(&late));
 	CHECK(vmgen_status() == VMGEN_ACTIVE);
 	CHECK(vmgen_changed(&g));
 	CHECK(!vmgen_changed(&g));
+	CHECK(vmgen_changed(&late));
 	CHECK(!vmgen_changed(&late));
 	CHECK(vmgen_test_bump(fd) == 0);
 	CHECK(vmgen_test_ready(fd) == 0);

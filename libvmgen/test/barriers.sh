@@ -8,6 +8,8 @@
 set -eu
 # shellcheck source=libvmgen/test/lib/disassembly.sh
 . test/lib/disassembly.sh
+# shellcheck source=libvmgen/test/lib/parts.sh
+. test/lib/parts.sh
 
 cat > "$scratch/check.c" << 'C'
 #include <vmgen.h>
@@ -36,7 +38,7 @@ order() {
 
 failed=0
 for cc in gcc clang; do
-	command -v $cc > /dev/null || continue
+	here $cc || continue
 	for level in -O1 -O2 -O3 -Os; do
 		$cc $level -std=c11 -Iinclude -c -o "$scratch/check.o" "$scratch/check.c"
 		got=$(order "$scratch/check.o")
@@ -44,5 +46,6 @@ for cc in gcc clang; do
 		[ "$got" = "before load after " ] || failed=1
 	done
 done
+some_part gcc clang
 [ $failed = 0 ] || echo "the order must be: before load after"
 exit $failed

@@ -4,9 +4,9 @@
  * is none of ours however short it is, one that cannot be mapped leaves nothing torn, and
  * one that ceases to notify ends a watch instead of keeping it busy.
  */
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/poll.h>
 #include <sys/syscall.h>
 
 #include "../src/vmclock.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * A /dev of this process alone, whose devices are plain files: for what depends on which
- * file a number stands for, or on a page that no test counter shows.
+ * A /dev of this process alone, whose devices are plain files that the library takes for
+ * devices: for what depends on which file a number stands for, or on a page that no test
+ * counter shows.
  */
 #ifndef DEVICE_FILES_H
 #define DEVICE_FILES_H
@@ -9,8 +10,20 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 
 #include "test.h"
+
+static bool files_are_files;
+
+int fstat(int fd, struct stat *st)
+{
+	int r = fstatat(fd, "", st, AT_EMPTY_PATH);
+
+	if (r == 0 && S_ISREG(st->st_mode) && !files_are_files)
+		st->st_mode ^= S_IFREG ^ S_IFCHR;
+	return r;
+}
 
 static inline void own_dev(void)
 {

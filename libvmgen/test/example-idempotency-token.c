@@ -10,7 +10,7 @@
 #define MOST	8
 
 static uint8_t tokens[MOST][16];
-static int machine, draws, restores_before, restores_after;
+static int machine, draws, restores_before, restores_after, no_epoch;
 
 /* The machine is restored when the token is drawn, and nothing is written yet. */
 static int draw(void *token, size_t size, unsigned int flags)
@@ -35,6 +35,12 @@ static ssize_t write_some(const vmgen_guard *g, vmgen_epoch e, int fd, const voi
 	return 10;
 }
 
+static vmgen_epoch begin(vmgen_guard *g, int (*reseed)(void *ctx), void *ctx)
+{
+	return no_epoch ? 0 : vmgen_begin(g, reseed, ctx);
+}
+
+#define vmgen_begin	begin
 #define vmgen_getrandom	draw
 #define vmgen_write	write_some
 #define main		example_main
@@ -43,6 +49,7 @@ int main(int argc, char **argv);
 #undef main
 #undef vmgen_write
 #undef vmgen_getrandom
+#undef vmgen_begin
 
 /* One order arrives, and it has the token that was drawn last. */
 static void check_sent(int fds[2], const char *body)
@@ -98,6 +105,10 @@ static void errors_are_told(int fds[2])
 	memset(body, 'x', sizeof(body) - 1);
 	CHECK(order_send(&order, fds[0], body) == -EMSGSIZE);
 	CHECK(order_send(&order, -1, "pay 4") == -EBADF);
+	draws = 0;
+	no_epoch = 1;
+	CHECK(order_send(&order, fds[0], "pay 5") == -EIO);
+	no_epoch = 0;
 }
 
 int main(void)

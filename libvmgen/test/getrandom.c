@@ -74,7 +74,7 @@ static void is_fail_closed(void)
 
 	with_fault(VMGEN_TEST_WEDGE, -EIO);
 	with_fault(VMGEN_TEST_GARBAGE, -EBADMSG);
-	with_fault(VMGEN_TEST_REMOVE, -ENOENT);
+	with_fault(VMGEN_TEST_REMOVE, -ENODEV);
 	CHECK(vmgen_test_fault(fd, VMGEN_TEST_DENY) == 0);
 	CHECK(vmgen_test_install(fd) == 0);
 	refuses(-EACCES);

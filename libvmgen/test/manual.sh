@@ -4,6 +4,8 @@
 # not, and how safe it is, examples that are whole compile, and the formatter has
 # nothing to complain of.
 set -eu
+# shellcheck source=libvmgen/test/lib/parts.sh
+. test/lib/parts.sh
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
@@ -32,5 +34,6 @@ for page in man/*.3; do
 done
 [ $n -ge 5 ] || { echo "only $n examples"; exit 1; }
 
-command -v mandoc > /dev/null || exit 0
+# What is above was tried, so this is a part.
+here mandoc || exit 0
 mandoc -Tlint -Wwarning man/*.3

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * Where the kernel cannot wipe memory on fork, or an emulator only says that it can,
- * the library does not say that a fork is seen.  A filter plays the two.  What does
- * not take that memory works: restores are seen, and nobody in a child waits for a
- * thread of the parent.
+ * Where the kernel cannot wipe memory on fork, or an emulator only says that it can, the
+ * library does it: for fork() at once, for a raw clone() as soon as the child asks for the
+ * status.  A filter plays the two.  Restores are seen as ever, and nobody in a child waits
+ * for a thread of the parent.
  */
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -72,6 +73,55 @@ static void nobody_waits_in_a_child(void)
 	CHECK(!pthread_join(thread, NULL));
 }
 
+static int reseed(void *ctx)
+{
+	(void)ctx;
+	return 0;
+}
+
+static void fork_is_seen(void)
+{
+	vmgen_guard g = VMGEN_GUARD_INIT, other = VMGEN_GUARD_INIT;
+	vmgen_epoch e;
+	pid_t pid;
+
+	e = vmgen_begin(&other, reseed, NULL);
+	CHECK(vmgen_changed(&g) && !vmgen_changed(&g));
+	pid = fork();
+	if (pid == 0) {
+		CHECK(vmgen_retry(&other, e));
+		CHECK(vmgen_changed(&g) && vmgen_reason(&g) == VMGEN_REASON_FORK);
+		CHECK(!vmgen_changed(&g));
+		pid = fork();
+		if (pid == 0) {
+			CHECK(vmgen_changed(&g) && vmgen_reason(&g) == VMGEN_REASON_FORK);
+			_exit(0);
+		}
+		reap(pid);
+		CHECK(!vmgen_changed(&g));
+		_exit(0);
+	}
+	reap(pid);
+	CHECK(!vmgen_changed(&g) && !vmgen_retry(&other, e));
+}
+
+/* No handler runs in this child. */
+static void clone_is_seen_when_it_asks(void)
+{
+	vmgen_guard g = VMGEN_GUARD_INIT;
+	pid_t pid;
+
+	CHECK(vmgen_changed(&g));
+	pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+	if (pid == 0) {
+		CHECK(vmgen_status() == VMGEN_ACTIVE);
+		CHECK(vmgen_changed(&g) && vmgen_reason(&g) == VMGEN_REASON_FORK);
+		_exit(0);
+	}
+	reap(pid);
+	CHECK(!vmgen_changed(&g));
+}
+
 static void without(unsigned int error)
 {
 	vmgen_guard g = VMGEN_GUARD_INIT;
@@ -81,10 +131,12 @@ static void without(unsigned int error)
 	refuse_advice(error);
 	fd = counter(0);
 	CHECK(vmgen_sync(&info) == 0);
-	CHECK(!(info.flags & VMGEN_INFO_FORK));
+	CHECK(info.flags & VMGEN_INFO_FORK);
 	CHECK(vmgen_changed(&g) && !vmgen_changed(&g));
 	CHECK(vmgen_test_bump(fd) == 0);
 	CHECK(vmgen_changed(&g) && vmgen_reason(&g) == VMGEN_REASON_RESTORE);
+	fork_is_seen();
+	clone_is_seen_when_it_asks();
 	nobody_waits_in_a_child();
 	_exit(0);
 }

@@ -280,6 +280,7 @@ static void forked_meanwhile(void)
 	pid_t pid = fork();
 
 	if (pid == 0) {
+		alarm(60);
 		e = vmgen_once_begin(&once, reseed_until_told, NULL);
 		CHECK(e != 0 && inside == 2 && !vmgen_once_retry(&once, e));
 		CHECK(vmgen_once_begin(&once, reseed_until_told, NULL) == e);

@@ -5,9 +5,10 @@
  * followed for ever; of another it is told when the room is used up: whatever is said
  * to be active sees every restore.
  */
+#include "../src/lib.h"
 #include "layouts.h"
 
-#define RECORDS	(VMGEN_RECORDS / VMGEN_STRIDE)
+#define RECORDS	(VMGEN_PAIRS * VMGEN_PAGE_RECORDS)
 
 static vmgen_guard g;
 

@@ -8,9 +8,10 @@
  */
 #include <pthread.h>
 
+#include "../src/lib.h"
 #include "sandbox.h"
 
-#define RECORDS	(VMGEN_RECORDS / VMGEN_STRIDE)
+#define RECORDS	(VMGEN_PAIRS * VMGEN_PAGE_RECORDS)
 
 static vmgen_guard g = VMGEN_GUARD_INIT;
 static vmgen_once once = VMGEN_ONCE_INIT;
@@ -135,6 +136,7 @@ static void sandboxed(unsigned int flags)
 	close(to_parent[0]);
 	CHECK(vmgen_seal() == 0);
 	enter_sandbox(calls, 4);
+	CHECK(vmgen_seal() == 0);
 	everything_works(software, VMGEN_REASON_FIRST);
 	for (i = 0; i < 5; i++)
 		everything_works(software, VMGEN_REASON_RESTORE);

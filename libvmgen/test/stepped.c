@@ -616,6 +616,25 @@ static void check_late(const struct section *s)
 	CHECK(v.behind > 0);
 }
 
+/*
+ * What the compiler makes of it is for it to choose: some keep the order, some leave the
+ * state behind, and the linker of clang moves the load up to that of vmgen_begin(), where
+ * most of the section is behind it.  Whatever it is, what is behind the load is handed out
+ * again; and a load that comes early shows by a state that was left behind, which is what
+ * check_guarded() goes by.  32 bits load the generation in two halves, and either may be
+ * the one that tells.
+ */
+static void check_unfenced(const struct section *s)
+{
+	struct verdict v = report(s);
+
+	if (sizeof(long) < sizeof(*live) && v.duplicate.first == v.load)
+		v.load--;
+	CHECK(all_behind_the_load(&v, &v.duplicate));
+	CHECK(v.lost.n == 0);
+	CHECK(3 * v.duplicate.n < v.points || v.behind > 0);
+}
+
 static void check_committed(const struct section *s)
 {
 	struct verdict v = report(s);
@@ -649,7 +668,7 @@ int main(void)
 
 	check_naive(&(struct section){ .name = "check first", .run = check_first });
 	check_late(&(struct section){ .name = "stored late", .run = stored_late, .tail = true });
-	report(&(struct section){ .name = "unfenced", .run = unfenced, .tail = true });
+	check_unfenced(&(struct section){ .name = "unfenced", .run = unfenced, .tail = true });
 	check_guarded(&(struct section){ .name = "guarded", .run = guarded });
 	if (can_commit())
 		check_committed(&(struct section){ .name = "committed", .run = committed });

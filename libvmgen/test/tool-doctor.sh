@@ -7,6 +7,8 @@ set -eu
 . tools/test/setup.sh
 need jq
 need python3
+LD_PRELOAD=$BUILD/libvmgen.so python3 -c '' ||
+	{ echo "python3 loads no library for the C library of this build"; exit 77; }
 
 # json FILTER: true of what is printed as JSON
 json() {
@@ -41,6 +43,9 @@ python3 -c 'import json, sys; json.load(open(sys.argv[1], encoding="utf-8"))' "$
 json '.problems == ([.checks[] | select(.verdict == "problem")] | length)'
 json 'all(.checks[]; .verdict as $v | ["ok", "note", "problem"] | index($v))'
 json 'all(.checks[] | select(.verdict == "problem"); .advice | length > 0)'
+json 'all(.checks[]; .complete | type == "boolean")'
+json '.incomplete == ([.checks[] | select(.complete | not)] | length)'
+json 'any(.checks[]; .check == "processes" and (.advice | contains("libvmgen")))'
 for check in counter mode readiness fork; do
 	[ "$(verdict $check)" = ok ] || die "$check: $(verdict $check)"
 done
@@ -65,3 +70,11 @@ done << EOF
 $DENY DENIED
 $GARBAGE BROKEN
 EOF
+
+# Without a counter a guard has nothing to go by: that is what to see to.
+counter fault "$REMOVE"
+python unguarded
+status 1 vmgen doctor --json
+json 'any(.checks[]; .check == "processes" and .verdict == "problem" and (.advice | contains("counter first")))'
+json 'all(.checks[]; .advice // "" | contains("with libvmgen") | not)'
+counter fault "$RESTORE"

@@ -39,14 +39,14 @@ status 2 vmgen
 has "$err" '^Usage: vmgen'
 wrong 'no command .sit' sit
 for command in $commands; do
-	wrong "vmgen $command: .*--sideways" "$command" --sideways
+	wrong "vmgen $command: .*sideways" "$command" --sideways
 done
 wrong "what is 'now'" status now
 wrong "what is 'now'" doctor --json now
 wrong '--timeout wants seconds' wait --timeout soon
 wrong '--timeout wants seconds' wait --timeout -1
 wrong '--timeout wants seconds' wait --timeout nan
-wrong "'t'" wait -t
+wrong "argument.*t" wait -t
 wrong '--generation wants a number' wait --generation -1
 wrong '--generation wants a number' wait --generation 18446744073709551616
 wrong '--count wants a number' watch --count 1x

@@ -9,11 +9,11 @@ status 124 vmgen wait --timeout 0
 [ -z "$out$err" ] || die "printed without a change: $out$err"
 status 124 vmgen wait --timeout 0.01 --generation 1
 
-# What has changed already is not waited for.
+# What has changed already is not waited for, not even where there is no time to wait.
 counter bump
-status 0 vmgen wait --generation 1
+status 0 vmgen wait --timeout 0 --generation 1
 [ "$out" = 2 ] || die "printed '$out', not the generation"
-status 0 vmgen wait --generation 1 --json
+status 0 vmgen wait --timeout 0 --generation 1 --json
 has "$out" '^{"status":"ACTIVE",.*"generation":"2",.*}$'
 
 # It is told of a change that comes while it waits: go on until it was one.

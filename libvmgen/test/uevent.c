@@ -112,7 +112,7 @@ static void from_a_process(void)
 
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0 && unshare(CLONE_NEWNET) < 0)
 		skip("no namespaces here");
-	fd = vmgen_uevent_open();
+	fd = vmgen_backend_uevent.watch();
 	CHECK(fd >= 0);
 	CHECK(getsockname(fd, (void *)&self, &size) == 0);
 	liar = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
@@ -130,7 +130,7 @@ static void other_messages_stay_out(void)
 {
 	static const char other[] = "add@/devices/x\0NEW_VMGENID=1\0SEQNUM=1";
 	struct sockaddr_nl to = { .nl_family = AF_NETLINK, .nl_groups = 1 };
-	int fd = vmgen_uevent_open(), from;
+	int fd = vmgen_backend_uevent.watch(), from;
 	uint64_t seqnum;
 
 	from = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
@@ -147,7 +147,7 @@ static void other_messages_stay_out(void)
 static void a_full_queue_is_told(void)
 {
 	struct sockaddr_nl to = { .nl_family = AF_NETLINK, .nl_groups = 1 };
-	int fd = vmgen_uevent_open(), small = 1, from, i, r = 0;
+	int fd = vmgen_backend_uevent.watch(), small = 1, from, i, r = 0;
 	uint64_t seqnum;
 
 	from = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);

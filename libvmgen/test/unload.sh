@@ -29,8 +29,10 @@ static int once(const char *path)
 	int (*install)(int);
 	static int fd = -1;
 
-	if (!library)
-		return puts(dlerror());
+	if (!library) {
+		puts(dlerror());
+		return 1;
+	}
 	*(void **)&create = dlsym(library, "vmgen_test_create");
 	*(void **)&install = dlsym(library, "vmgen_test_install");
 	if (fd < 0)

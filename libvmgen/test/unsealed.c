@@ -7,9 +7,10 @@
  *
  * What happens to the machine is done by the parent.
  */
+#include "../src/lib.h"
 #include "sandbox.h"
 
-#define RECORDS	(VMGEN_RECORDS / VMGEN_STRIDE)
+#define RECORDS	(VMGEN_PAIRS * VMGEN_PAGE_RECORDS)
 
 static const unsigned int calls[] = {
 	SYS_read, SYS_write, SYS_exit, SYS_exit_group, SYS_getrandom
@@ -186,17 +187,23 @@ static void without_counter(const char *faults)
 
 /* --- Each kind of counter ------------------------------------------------------ */
 
-/* What the parent has used by then; all of it, or as little as it can be. */
-static void use_before(bool all)
+/* What the parent has used by then. */
+enum before { STATUS, ONE_GUARD, EVERYTHING };
+
+static void use_before(enum before all)
 {
+	if (all == STATUS) {
+		(void)vmgen_status();
+		return;
+	}
 	CHECK(vmgen_changed(&early));
-	if (!all)
+	if (all == ONE_GUARD)
 		return;
 	CHECK(vmgen_begin(&late, reseed, NULL) != 0);
 	CHECK(vmgen_once_begin(&once, reseed, NULL) != 0);
 }
 
-static void try_one(int fd, bool all, void (*child)(const char *faults), const char *faults)
+static void try_one(int fd, enum before all, void (*child)(const char *faults), const char *faults)
 {
 	pid_t pid;
 
@@ -219,7 +226,7 @@ static void try_one(int fd, bool all, void (*child)(const char *faults), const c
 }
 
 /* Each in a process that knows of no other counter. */
-static void in_own(unsigned int flags, bool all, const char *faults)
+static void in_own(unsigned int flags, enum before all, const char *faults)
 {
 	pid_t pid = fork();
 
@@ -230,7 +237,7 @@ static void in_own(unsigned int flags, bool all, const char *faults)
 	reap_sandbox(pid);
 }
 
-static void absent(bool all)
+static void absent(enum before all)
 {
 	pid_t pid = fork();
 	int fd;
@@ -246,7 +253,7 @@ static void absent(bool all)
 }
 
 /* Whatever this machine has: nothing was installed or opened, a guard looks first. */
-static void this_machine(bool all)
+static void this_machine(enum before all)
 {
 	pid_t pid = fork();
 
@@ -259,10 +266,10 @@ static void this_machine(bool all)
 
 int main(void)
 {
-	int all;
+	enum before all;
 
 	need_sandbox();
-	for (all = 0; all < 2; all++) {
+	for (all = STATUS; all <= EVERYTHING; all++) {
 		this_machine(all);
 		absent(all);
 		in_own(0, all, "gtkx");

@@ -6,6 +6,8 @@
 set -eu
 # shellcheck source=libvmgen/test/lib/disassembly.sh
 . test/lib/disassembly.sh
+# shellcheck source=libvmgen/test/lib/parts.sh
+. test/lib/parts.sh
 
 # The system call and the two instructions before it, operands without addresses.
 window() {
@@ -21,7 +23,7 @@ window() {
 
 failed=0
 for cc in gcc clang; do
-	command -v $cc > /dev/null || continue
+	here $cc || continue
 	for flags in -O0 -O1 -O2 -O3 -Os "-O2 -fPIC" "-O2 -fno-pic"; do
 		# shellcheck disable=SC2086 # several flags
 		$cc $flags -std=c11 -D_GNU_SOURCE -Iinclude -I"$UAPI" -c \
@@ -34,5 +36,6 @@ for cc in gcc clang; do
 		esac
 	done
 done
+some_part gcc clang
 [ $failed = 0 ] || echo "must be one: a compare with memory; jne; syscall"
 exit $failed

@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "command.h"
 #include "info.h"
 #include "machine.h"
+#include "openssl.h"
 #include "processes.h"
 #include "report.h"
 
@@ -23,6 +23,8 @@ static const char help[] =
 	"\n"
 	"  -j, --json   one JSON object\n"
 	"  -h, --help   this text\n"
+	"\n"
+	"What could not be looked at is said, and changes no exit status.\n"
 	"\n"
 	"Exit status: 0 nothing to do; 1 something is unprotected; 2 wrong usage\n";
 
@@ -37,7 +39,8 @@ struct patient {
 	struct report report;
 	struct look look;
 	bool exposed;		/* there are snapshots that could be restored */
-	bool vmgenid;		/* its driver is at work */
+	enum hearing vmgenid;	/* its driver is at work */
+	const char *denied;	/* the first device that this user may not open, or NULL */
 };
 
 /* A problem, unless nobody can take a snapshot of this machine. */
@@ -58,18 +61,18 @@ static const char *advice_if_absent(void)
 static const char advice_if_denied[] =
 	"install 70-vmgen.rules and run \"udevadm trigger --subsystem-match=misc\", or allow reading the device where a container or a sandbox is set up";
 
-static const char *advice_for_counter(enum vmgen_status status)
+static const char *advice_for_counter(const struct patient *p)
 {
-	if (counter_is_denied())
+	if (p->denied)
 		return advice_if_denied;
-	switch (status) {
+	switch (p->look.status) {
 	case VMGEN_DENIED:
 		return advice_if_denied;
 	case VMGEN_NOTIFY_ONLY:
 	case VMGEN_ABSENT:
 		return advice_if_absent();
 	default:
-		return "see what the kernel's log has on vmgenctr, and report it to whoever provides the hypervisor";
+		return "see what the kernel's log has on vmgenctr, and report it to those who provide the hypervisor";
 	}
 }
 
@@ -83,13 +86,13 @@ static void check_counter(struct patient *p)
 		       node ? node : backend_name(l->info.backend), l->info.generation);
 	else if (!p->exposed)
 		report(&p->report, VERDICT_NOTE, "counter", NULL,
-		       "none, and this is no virtual machine");
+		       "none, and nothing shows that this is a virtual machine");
 	else
 		report(&p->report, VERDICT_PROBLEM, "counter",
-		       advice_for_counter(l->status), "%s: %s (%s%s)",
+		       advice_for_counter(p), "%s: %s (%s%s%s%s)",
 		       status_name(l->status), status_meaning(l->status),
-		       strerror(-l->error),
-		       counter_is_denied() ? "; there is one that this user may not open" : "");
+		       strerror(-l->error), p->denied ? "; there is " : "",
+		       p->denied ? p->denied : "", denied_text(p->denied));
 }
 
 /* Root opens everything, and does not notice. */
@@ -98,9 +101,12 @@ static void check_permission(struct patient *p)
 	const char *node = backend_node(p->look.info.backend);
 	struct stat st;
 
-	if (p->look.status != VMGEN_ACTIVE || !node || stat(node, &st) < 0)
+	if (p->look.status != VMGEN_ACTIVE || !node)
 		return;
-	if (st.st_mode & S_IROTH)
+	if (stat(node, &st) < 0)
+		report(&p->report, VERDICT_UNKNOWN, "permission", NULL,
+		       "whether everyone may read %s is not known: %s", node, strerror(errno));
+	else if (st.st_mode & S_IROTH)
 		report(&p->report, VERDICT_OK, "permission", NULL,
 		       "everyone may read %s", node);
 	else
@@ -148,86 +154,59 @@ static void check_readiness(struct patient *p)
 		       backend_name(p->look.info.backend));
 }
 
-static void check_kernel(struct patient *p)
+static void check_reseeding(struct patient *p)
 {
-	enum random_state state = kernel_random_state();
-
-	if (state != RANDOM_READY)
-		report(&p->report, VERDICT_PROBLEM, "getrandom",
-		       "provide entropy (QEMU: -device virtio-rng-pci)",
-		       state == RANDOM_NOT_YET ? "getrandom() is not ready" :
-		       "getrandom() fails");
-	else if (p->vmgenid || !p->exposed)
-		report(&p->report, VERDICT_OK, "getrandom", NULL,
-		       "ready%s", p->vmgenid ? ", and reseeded after a restore" : "");
+	if (p->vmgenid == HEARING_YES || !p->exposed)
+		report(&p->report, VERDICT_OK, "getrandom", NULL, "ready%s",
+		       p->vmgenid == HEARING_YES ? ", and reseeded after a restore" : "");
+	else if (p->vmgenid == HEARING_UNKNOWN)
+		report(&p->report, VERDICT_UNKNOWN, "getrandom", "mount /sys",
+		       "ready; whether the kernel is told of a restore is not known");
 	else
-		report(&p->report, problem(p), "getrandom",
+		report(&p->report, VERDICT_PROBLEM, "getrandom",
 		       machine_has_vmgenid() ? "load the driver: modprobe vmgenid" :
 		       "have the hypervisor offer a VM Generation ID (QEMU: -device vmgenid,guid=auto)",
 		       "ready, but the kernel is not told of a restore and does not reseed");
 }
 
+static void check_kernel(struct patient *p)
+{
+	int r = kernel_random_state();
+
+	if (r == 0)
+		check_reseeding(p);
+	else if (r == -EAGAIN)
+		report(&p->report, VERDICT_PROBLEM, "getrandom",
+		       "provide entropy (QEMU: -device virtio-rng-pci)",
+		       "getrandom() is not ready");
+	else
+		report(&p->report, VERDICT_PROBLEM, "getrandom",
+		       "allow getrandom() where a container or a sandbox is set up",
+		       "getrandom() fails: %s", strerror(-r));
+}
+
 static void check_fork(struct patient *p)
 {
-	bool detected = p->look.status == VMGEN_ACTIVE ?
-			p->look.info.flags & VMGEN_INFO_FORK : kernel_wipes_on_fork();
+	static const char advice[] =
+		"run on a kernel with MADV_WIPEONFORK (Linux 4.14), not under an emulator of system calls";
+	enum fork_seen seen = try_fork();
 
-	if (detected)
+	/* The library does not promise what it only happens to see. */
+	if (seen == FORK_SEEN && p->look.status == VMGEN_ACTIVE &&
+	    !(p->look.info.flags & VMGEN_INFO_FORK))
+		seen = FORK_OF_LIBC_ONLY;
+	if (seen == FORK_SEEN)
 		report(&p->report, VERDICT_OK, "fork", NULL,
 		       "a child of fork() is told apart");
-	else
-		report(&p->report, VERDICT_PROBLEM, "fork",
-		       "run on a kernel with MADV_WIPEONFORK (Linux 4.14), not under an emulator of system calls",
+	else if (seen == FORK_OF_LIBC_ONLY)
+		report(&p->report, VERDICT_PROBLEM, "fork", advice,
+		       "a child of fork() is told apart, and one that a system call makes is not always");
+	else if (seen == FORK_MISSED)
+		report(&p->report, VERDICT_PROBLEM, "fork", advice,
 		       "a child of fork() goes on in the epoch of its parent");
-}
-
-enum openssl { OPENSSL_GUARDED, OPENSSL_UNGUARDED, OPENSSL_UNUSABLE, OPENSSL_UNKNOWN };
-
-/* It knows best which generators its configuration leads to. */
-static enum openssl ask_openssl(void)
-{
-	FILE *f = popen("exec openssl list -random-instances 2> /dev/null", "re");
-	unsigned int guarded = 0, others = 0;
-	char line[256];
-	const char *at;
-	int status;
-
-	if (!f)
-		return OPENSSL_UNKNOWN;
-	while (fgets(line, sizeof(line), f)) {
-		at = strstr(line, " @ ");
-		guarded += at && strncmp(at, " @ vmgen", 8) == 0;
-		others += at && strncmp(at, " @ vmgen", 8) != 0;
-	}
-	status = pclose(f);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-		return OPENSSL_UNKNOWN;
-	if (others)
-		return OPENSSL_UNGUARDED;
-	return guarded && status == 0 ? OPENSSL_GUARDED : OPENSSL_UNUSABLE;
-}
-
-static void check_openssl(struct patient *p)
-{
-	switch (ask_openssl()) {
-	case OPENSSL_GUARDED:
-		report(&p->report, VERDICT_OK, "openssl", NULL,
-		       "programs that load openssl.cnf use the provider vmgen");
-		break;
-	case OPENSSL_UNGUARDED:
-		report(&p->report, problem(p), "openssl",
-		       "install libvmgen-openssl, enable the provider in openssl.cnf, and start what uses OpenSSL again",
-		       "its random numbers do not come from the provider vmgen");
-		break;
-	case OPENSSL_UNUSABLE:
-		report(&p->report, VERDICT_PROBLEM, "openssl",
-		       "see what \"openssl list -random-instances\" says, and mend openssl.cnf",
-		       "it gives no random numbers with its configuration");
-		break;
-	case OPENSSL_UNKNOWN:
-		report(&p->report, VERDICT_NOTE, "openssl", NULL,
-		       "there is no openssl command to ask");
-	}
+	else
+		report(&p->report, VERDICT_UNKNOWN, "fork", NULL,
+		       "whether a child of fork() is told apart could not be tried");
 }
 
 static void show_process(struct report *r, const struct process *process)
@@ -235,7 +214,7 @@ static void show_process(struct report *r, const struct process *process)
 	unsigned int i;
 
 	if (!r->json)
-		printf("%-19s %ld %s:", "", (long)process->pid, process->command);
+		printf("%-20s %ld %s:", "", (long)process->pid, process->command);
 	if (r->json) {
 		json_begin(&r->j, NULL, '{');
 		json_number(&r->j, "pid", process->pid);
@@ -258,15 +237,49 @@ static void show_process(struct report *r, const struct process *process)
 	}
 }
 
+/* A guard needs a counter.  A program that starts again need only be told. */
+static const char *advice_for_processes(const struct patient *p)
+{
+	switch (p->look.status) {
+	case VMGEN_ACTIVE:
+		return "guard what they draw with libvmgen, or have them start again on each change (vmgen exec)";
+	case VMGEN_NOTIFY_ONLY:
+		return "have them start again on each change (vmgen exec)";
+	default:
+		return "see to the counter first: without one, nothing tells them of a restore";
+	}
+}
+
+static bool all_seen(const struct processes *all)
+{
+	return !all->unreadable && !all->hidden;
+}
+
+static void show_unseen(struct patient *p, const struct processes *all)
+{
+	const char *advice = geteuid() ? "run this as root" : NULL;
+
+	if (all->unreadable)
+		report(&p->report, VERDICT_UNKNOWN, "unseen", advice,
+		       "processes that could not be looked at: %zu", all->unreadable);
+	if (all->hidden)
+		report(&p->report, VERDICT_UNKNOWN, "unseen", advice,
+		       "/proc does not list the processes of others (hidepid)");
+}
+
 static void show_processes(struct patient *p, const struct processes *all)
 {
+	enum verdict unguarded = all_seen(all) ? VERDICT_OK : VERDICT_UNKNOWN;
 	struct report *r = &p->report;
 	size_t i;
 
-	finding_begin(r, all->count ? problem(p) : VERDICT_OK, "processes", all->count ?
-		      "guard what they draw with libvmgen, or have them start again on each change (vmgen exec)" :
-		      NULL, "%zu of %zu have random numbers of their own and no libvmgen",
-		      all->count, all->examined);
+	if (all->count)
+		unguarded = problem(p);
+	finding_begin(r, unguarded, "processes",
+		      all->count ? advice_for_processes(p) : NULL,
+		      "%zu of %zu%s have mapped a library or an interpreter with random numbers of its own, and no libvmgen",
+		      all->count, all->examined,
+		      all_seen(all) ? "" : " that could be looked at");
 	if (r->json)
 		json_begin(&r->j, "processes", '[');
 	for (i = 0; i < all->count; i++)
@@ -274,9 +287,7 @@ static void show_processes(struct patient *p, const struct processes *all)
 	if (r->json)
 		json_end(&r->j, ']');
 	finding_end(r);
-	if (all->unreadable)
-		report(r, VERDICT_NOTE, "unseen", geteuid() ? "run this as root" : NULL,
-		       "processes that could not be looked at: %zu", all->unreadable);
+	show_unseen(p, all);
 }
 
 static void check_processes(struct patient *p)
@@ -285,7 +296,7 @@ static void check_processes(struct patient *p)
 	int r = find_processes(&all);
 
 	if (r < 0) {
-		report(&p->report, VERDICT_PROBLEM, "processes", "mount /proc",
+		report(&p->report, VERDICT_UNKNOWN, "processes", "mount /proc",
 		       "they cannot be looked at: %s", strerror(-r));
 		return;
 	}
@@ -302,10 +313,11 @@ static int run(const struct command *self, int argc, char **argv)
 		p.report.json |= option == 'j';
 	no_more_arguments(self, argc, argv);
 	look(&p.look);
-	p.vmgenid = kernel_hears_of_restores() ||
-		    (p.look.status == VMGEN_ACTIVE &&
-		     p.look.info.backend == VMGEN_BACKEND_VMGENCTR);
-	p.exposed = p.look.status != VMGEN_ABSENT || machine_is_virtual();
+	p.denied = denied_device();
+	p.vmgenid = kernel_hears_of_restores();
+	if (p.look.status == VMGEN_ACTIVE && p.look.info.backend == VMGEN_BACKEND_VMGENCTR)
+		p.vmgenid = HEARING_YES;
+	p.exposed = p.look.status != VMGEN_ABSENT || p.denied || machine_is_virtual();
 	report_begin(&p.report);
 	check_counter(&p);
 	check_permission(&p);
@@ -313,7 +325,7 @@ static int run(const struct command *self, int argc, char **argv)
 	check_readiness(&p);
 	check_kernel(&p);
 	check_fork(&p);
-	check_openssl(&p);
+	check_openssl(&p.report, problem(&p), p.look.status == VMGEN_ACTIVE);
 	check_processes(&p);
 	report_end(&p.report);
 	flush(self);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "info.h"
+#include "machine.h"
 
 /* A counter that appears or goes between the two calls is looked at again. */
 #define LOOKS	16
@@ -28,7 +29,7 @@ static const struct {
 	[VMGEN_ACTIVE] = { "ACTIVE", "there is a counter, and it was just checked" },
 	[VMGEN_NOTIFY_ONLY] = { "NOTIFY_ONLY", "changes are told late, and there is no counter to check" },
 	[VMGEN_ABSENT] = { "ABSENT", "this machine has no counter, or none that is visible here" },
-	[VMGEN_DENIED] = { "DENIED", "there is a counter that this user may not open" },
+	[VMGEN_DENIED] = { "DENIED", "there is a device that this user may not open, and it may have a counter" },
 	[VMGEN_BROKEN] = { "BROKEN", "there is a counter that cannot be trusted" },
 };
 
@@ -40,6 +41,14 @@ const char *status_name(enum vmgen_status status)
 const char *status_meaning(enum vmgen_status status)
 {
 	return statuses[status].meaning;
+}
+
+const char *denied_text(const char *node)
+{
+	if (!node)
+		return "";
+	return device_counts(node) ? ", which this user may not open" :
+	       ", which this user may not open; whether it has a counter is not known";
 }
 
 static const struct {

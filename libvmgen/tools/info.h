@@ -19,6 +19,8 @@ void look(struct look *ret);
 
 const char *status_name(enum vmgen_status status);
 const char *status_meaning(enum vmgen_status status);
+/* What to say behind the name of a device that may not be read; NULL: nothing. */
+const char *denied_text(const char *node);
 const char *backend_name(uint32_t backend);
 /* Its device, or NULL. */
 const char *backend_node(uint32_t backend);

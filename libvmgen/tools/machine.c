@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 #include <errno.h>
 #include <glob.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "machine.h"
+#include "vmgen.h"
 
 static bool any_path(const char *pattern)
 {
@@ -68,10 +72,14 @@ bool machine_has_vmgenid(void)
 }
 
 /* Devices of the ACPI bus are named HID:INSTANCE, and drivers have links to them. */
-bool kernel_hears_of_restores(void)
+enum hearing kernel_hears_of_restores(void)
 {
-	return any_path("/sys/bus/acpi/drivers/vmgenid/*:*") ||
-	       any_path("/sys/bus/platform/drivers/vmgenid/*:*");
+	if (any_path("/sys/bus/acpi/drivers/vmgenid/*:*") ||
+	    any_path("/sys/bus/platform/drivers/vmgenid/*:*"))
+		return HEARING_YES;
+	/* Each kernel has this folder: without it, there is no sysfs to look at. */
+	return access("/sys/bus/platform/drivers", R_OK | X_OK) < 0 ? HEARING_UNKNOWN :
+	       HEARING_NO;
 }
 
 bool counter_is_hidden(void)
@@ -80,39 +88,71 @@ bool counter_is_hidden(void)
 	       access("/dev/vmgenctr", F_OK) < 0;
 }
 
-bool counter_is_denied(void)
+static bool is_denied(const char *node)
+{
+	struct stat st;
+
+	return stat(node, &st) == 0 && S_ISCHR(st.st_mode) &&
+	       access(node, R_OK) < 0 && (errno == EACCES || errno == EPERM);
+}
+
+const char *denied_device(void)
 {
 	static const char *const nodes[] = {
-		"/dev/vmgenctr", "/dev/vmclock0", "/dev/sysgenid",
+		"/dev/vmgenctr", "/dev/sysgenid", "/dev/vmclock0",
 	};
 	size_t i;
 
 	for (i = 0; i < sizeof(nodes) / sizeof(nodes[0]); i++)
-		if (access(nodes[i], R_OK) < 0 && (errno == EACCES || errno == EPERM))
-			return true;
-	return false;
+		if (is_denied(nodes[i]))
+			return nodes[i];
+	return NULL;
 }
 
-enum random_state kernel_random_state(void)
+bool device_counts(const char *node)
+{
+	return strcmp(node, "/dev/vmclock0") != 0;
+}
+
+int kernel_random_state(void)
 {
 	char byte;
 
-	if (getrandom(&byte, 1, GRND_NONBLOCK) == 1)
-		return RANDOM_READY;
-	return errno == EAGAIN ? RANDOM_NOT_YET : RANDOM_FAILS;
+	return getrandom(&byte, 1, GRND_NONBLOCK) == 1 ? 0 : -errno;
 }
 
-/* An emulator that fakes success does so for advice that does not exist, too. */
-bool kernel_wipes_on_fork(void)
+/* No handler of the C library runs. */
+static pid_t fork_by_system_call(void)
 {
-	size_t size = (size_t)sysconf(_SC_PAGESIZE);
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-		       -1, 0);
-	bool wipes;
+#ifdef SYS_fork
+	return (pid_t)syscall(SYS_fork);
+#else
+	return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+#endif
+}
 
-	if (p == MAP_FAILED)
-		return false;
-	wipes = madvise(p, size, -1) < 0 && madvise(p, size, MADV_WIPEONFORK) == 0;
-	munmap(p, size);
-	return wipes;
+static enum fork_seen seen_in(pid_t (*make)(void))
+{
+	vmgen_guard guard = VMGEN_GUARD_INIT;
+	int status;
+	pid_t pid;
+
+	(void)vmgen_changed(&guard);
+	if (vmgen_changed(&guard))	/* always, when the counter is broken */
+		return FORK_UNKNOWN;
+	pid = make();
+	if (pid == 0)
+		_exit(vmgen_changed(&guard) ? FORK_SEEN : FORK_MISSED);
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return FORK_UNKNOWN;
+	return (enum fork_seen)WEXITSTATUS(status);
+}
+
+enum fork_seen try_fork(void)
+{
+	enum fork_seen seen = seen_in(fork_by_system_call);
+
+	if (seen == FORK_MISSED && seen_in(fork) == FORK_SEEN)
+		return FORK_OF_LIBC_ONLY;
+	return seen;
 }

@@ -9,18 +9,27 @@
 bool machine_is_virtual(void);
 /* The firmware has a VM Generation ID. */
 bool machine_has_vmgenid(void);
-/* The kernel's driver of VMGenID is at work: it reseeds the CRNG after a restore. */
-bool kernel_hears_of_restores(void);
+/* Whether the kernel's driver of VMGenID is at work: it reseeds the CRNG after a restore. */
+enum hearing { HEARING_NO, HEARING_YES, HEARING_UNKNOWN };
+enum hearing kernel_hears_of_restores(void);
 /* The kernel has a vmgenctr that is not in this /dev. */
 bool counter_is_hidden(void);
 
-/* One of the counters may not be read by this user. */
-bool counter_is_denied(void);
+/* The first device that this user may not read, or NULL. */
+const char *denied_device(void);
+/* It is a counter, whatever is in it.  A clock may be one or not. */
+bool device_counts(const char *node);
 
-enum random_state { RANDOM_READY, RANDOM_NOT_YET, RANDOM_FAILS };
-enum random_state kernel_random_state(void);
+/* 0, or a negative errno value: -EAGAIN when it is not ready yet. */
+int kernel_random_state(void);
 
-/* A page can be wiped in the child of a fork, and the kernel means it. */
-bool kernel_wipes_on_fork(void);
+/* Whether a guard in a child sees that it is in one; found by trying. */
+enum fork_seen {
+	FORK_SEEN,
+	FORK_OF_LIBC_ONLY,	/* not when the child is made by a system call */
+	FORK_MISSED,
+	FORK_UNKNOWN		/* there was no child to try it */
+};
+enum fork_seen try_fork(void);
 
 #endif /* VMGEN_MACHINE_H */

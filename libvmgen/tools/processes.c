@@ -100,9 +100,9 @@ static int risks_of_maps(FILE *maps)
 			bits |= risks_of_file(name);
 	}
 	free(line);
-	if (!any)
-		return errno ? -errno : -ESRCH;
-	return (int)bits;
+	if (ferror(maps) || (!any && errno))
+		return errno ? -errno : -EIO;
+	return any ? (int)bits : -ESRCH;
 }
 
 static FILE *open_of(pid_t pid, const char *file)
@@ -113,14 +113,16 @@ static FILE *open_of(pid_t pid, const char *file)
 	return fopen(path, "re");
 }
 
-/* Threads of the kernel and zombies have none. */
+/* Threads of the kernel and zombies have none; one that is kept secret is one. */
 static bool has_command_line(pid_t pid)
 {
 	FILE *f = open_of(pid, "cmdline");
-	bool has = f && getc(f) != EOF;
+	bool has;
 
-	if (f)
-		fclose(f);
+	if (!f)
+		return errno != ENOENT && errno != ESRCH;
+	has = getc(f) != EOF || ferror(f);
+	fclose(f);
 	return has;
 }
 
@@ -158,31 +160,48 @@ static int examine(struct processes *all, pid_t pid)
 
 	if (maps)
 		fclose(maps);
-	if (bits == -EACCES || bits == -EPERM)
-		all->unreadable += has_command_line(pid);
-	if (bits < 0)
+	if (bits < 0) {
+		if (bits != -ENOENT && bits != -ESRCH)
+			all->unreadable += has_command_line(pid);
 		return 0;
+	}
 	all->examined++;
 	if (bits == 0 || (bits & AWARE))
 		return 0;
 	return add(all, pid, (unsigned int)bits);
 }
 
-int find_processes(struct processes *ret)
+static int examine_all(struct processes *all, DIR *proc)
 {
-	DIR *proc = opendir("/proc");
 	struct dirent *entry;
+	pid_t pid;
 	int r = 0;
 
+	all->hidden = true;
+	while (r == 0 && (errno = 0, entry = readdir(proc))) {
+		pid = (pid_t)strtol(entry->d_name, NULL, 10);
+		/* Without hidepid each list of processes has a first one. */
+		if (pid == 1)
+			all->hidden = false;
+		if (isdigit((unsigned char)entry->d_name[0]) && pid != getpid())
+			r = examine(all, pid);
+	}
+	return r == 0 && !entry && errno ? -errno : r;
+}
+
+/* A folder where nothing is mounted has no process in it, either. */
+int find_processes(struct processes *ret)
+{
+	DIR *proc;
+	int r;
+
 	memset(ret, 0, sizeof(*ret));
+	if (access("/proc/self/maps", R_OK) < 0)
+		return -errno;
+	proc = opendir("/proc");
 	if (!proc)
 		return -errno;
-	while (r == 0 && (entry = readdir(proc))) {
-		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-
-		if (isdigit((unsigned char)entry->d_name[0]) && pid != getpid())
-			r = examine(ret, pid);
-	}
+	r = examine_all(ret, proc);
 	closedir(proc);
 	if (r < 0)
 		free_processes(ret);

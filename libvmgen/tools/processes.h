@@ -3,6 +3,7 @@
 #ifndef VMGEN_PROCESSES_H
 #define VMGEN_PROCESSES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -17,9 +18,10 @@ struct processes {
 	size_t count;
 	size_t examined;	/* with at_risk among them */
 	size_t unreadable;
+	bool hidden;		/* /proc does not list those of others */
 };
 
-/* Returns 0 or a negative errno value. */
+/* Returns 0 or a negative errno value: they cannot be looked at, or not to the end. */
 int find_processes(struct processes *ret);
 void free_processes(struct processes *p);
 

@@ -8,6 +8,7 @@
 enum verdict {
 	VERDICT_OK,
 	VERDICT_NOTE,		/* worth knowing; nothing must be done */
+	VERDICT_UNKNOWN,	/* a note, too: something could not be looked at */
 	VERDICT_PROBLEM		/* something is unprotected */
 };
 
@@ -15,6 +16,7 @@ struct report {
 	bool json;
 	struct json j;
 	unsigned int problems;
+	unsigned int incomplete;	/* findings that did not see all */
 };
 
 void report_begin(struct report *r);

@@ -6,6 +6,7 @@
 
 #include "command.h"
 #include "info.h"
+#include "machine.h"
 
 static const char help[] =
 	"Usage: vmgen status [--json] [--quiet]\n"
@@ -53,20 +54,27 @@ static void print_active(const struct vmgen_info *info)
 	printf("instance id:  %s\n", id ? id : "none");
 	printf("written by:   %s\n", writer(info));
 	printf("CRNG:         %s\n", info->flags & VMGEN_INFO_CRNG_RESEEDED ?
-	       "reseeded for this generation" : "nobody says that it is reseeded");
+	       "reseeded for this generation" : "not known to be reseeded");
 	printf("fork:         %s\n", info->flags & VMGEN_INFO_FORK ?
 	       "detected" : "not detected");
+}
+
+static void print_denied(const char *node)
+{
+	if (node)
+		printf("device:       %s%s\n", node, denied_text(node));
 }
 
 static void print_text(const struct look *l)
 {
 	printf("status:       %s: %s\n", status_name(l->status),
 	       status_meaning(l->status));
-	if (l->status == VMGEN_ACTIVE)
+	if (l->status == VMGEN_ACTIVE) {
 		print_active(&l->info);
-	else
-		printf("error:        %s; \"vmgen doctor\" says what to do\n",
-		       strerror(-l->error));
+		return;
+	}
+	print_denied(denied_device());
+	printf("error:        %s; \"vmgen doctor\" says what to do\n", strerror(-l->error));
 }
 
 static int run(const struct command *self, int argc, char **argv)

@@ -3,6 +3,10 @@
 # awk -v part=NAME -v counts=FILE -f tap-verdict.awk: reads TAP, passes it on, and
 # writes "passed failed skipped" to FILE.  Strict: whatever is missing, out of order
 # or unexplained is one more failure.
+#
+# -v names=FILE  also write the names of the tests, one a line
+# -v cut=FILE    if there is such a file in the end, the tests were stopped: what is missing
+#                is for the caller to count
 
 function complain(why) {
 	print "not ok - " part ": " why
@@ -37,6 +41,10 @@ function directive(line, name) {
 	sub(/^(not )?ok[ \t]*/, "", number)
 	if (number ~ /^[0-9]+/ && number + 0 != seen)
 		complain("test " (number + 0) " where " seen " is due")
+	sub(/^[0-9]*[ \t]*(- )?/, "", number)
+	sub(/[ \t]*#.*/, "", number)
+	if (names != "")
+		print number > names
 	if ($1 == "not")
 		failed++
 	else if (directive($0, "TODO"))
@@ -50,7 +58,9 @@ function directive(line, name) {
 }
 
 END {
-	if (planned == "")
+	if (cut != "" && (getline line < cut) >= 0)
+		;
+	else if (planned == "")
 		complain("there is no plan: the tests did not end")
 	else if (planned != seen + 0)
 		complain("the plan says " planned " tests, " seen + 0 " reported")

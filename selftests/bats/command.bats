@@ -158,6 +158,8 @@ unbind() {
 	json '.problems == 0' "$output"
 	json '[.checks[] | select(.verdict == "ok") | .check] ==
 		["counter", "permission", "mode", "readiness", "getrandom", "fork", "processes"]' "$output"
+	# There is no OpenSSL in this guest to be asked.
+	json '[.checks[] | select(.complete | not) | .check] == ["openssl"] and .incomplete == 1' "$output"
 }
 
 @test "command: doctor says that software mode is late" {
@@ -174,6 +176,12 @@ unbind() {
 	json '.backend == "vmclock" and .instance_id == null and .crng_reseeded == false' "$output"
 	run -1 vm_run vm 'vmgen doctor --json'
 	json '[.checks[] | select(.verdict == "problem") | .check] == ["permission", "mode", "readiness"]' "$output"
+	# Those who may not open it cannot tell whether it counts.
+	vm_run vm 'echo user:x:1000:1000::/:/bin/sh > /etc/passwd'
+	run -1 vm_run vm 'su user -c "vmgen doctor --json"'
+	json '.checks[0] | .verdict == "problem" and
+		(.found | contains("there is /dev/vmclock0, which this user may not open; whether it has a counter is not known")) and
+		(.advice | contains("70-vmgen.rules"))' "$output"
 	waiting vm 'vmgen exec --initial --count 2 sh -c "echo \$VMGEN_CRNG_RESEEDED \${VMGEN_INSTANCE_ID-none}"'
 	vm_save vm "$BATS_TEST_TMPDIR/clock"
 	vm_restore clone "$BATS_TEST_TMPDIR/clock"

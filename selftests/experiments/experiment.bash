@@ -136,6 +136,10 @@ experiment_conditions() {
 
 		- guest: Linux $(vm_kernel_version) ($(basename -- "$VMGEN_KERNEL"))${1:+, $1};
 		  \`-smp ${VM_SMP:-1}\`, ${VM_MEMORY:-$(vm_default_memory)} MB
+		- the guest's generator of random numbers: init gives it 32 constant bytes and credits them
+		  in full (selftests/harness/init.c).  \`-cpu qemu64\` has no RDRAND and no RDSEED, and
+		  there is no virtio-rng, so that after a restore clones get from the host nothing of
+		  their own but the GUID, the clocks and the times of interrupts
 		- QEMU $(vm_qemu_version) ($(basename -- "$VMGEN_QEMU")), with the series in
 		  qemu-device/; \`-accel $(vm_accel)\`
 		- host: $(nproc) CPUs, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1),

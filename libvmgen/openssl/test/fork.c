@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * A child of fork() draws other bytes than its parent, also where it has the same
- * process id, because both are the first of their PID namespaces.  OpenSSL compares
- * nothing but the id, so without the provider these two draw the same.
+ * With a counter, a child of fork() draws other bytes than its parent, also where it has
+ * the same process id, because both are the first of their PID namespaces.  OpenSSL
+ * compares nothing but the id, so without the provider these two draw the same.
  */
 #include <sched.h>
 
@@ -96,6 +96,7 @@ int main(void)
 	int status;
 	pid_t pid;
 
+	counter(0);
 	plain = context_new();
 	guarded = context_guarded();
 	draw();

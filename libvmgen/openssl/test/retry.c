@@ -39,12 +39,15 @@ static void check(void (*act)(EVP_RAND_CTX *), EVP_RAND_CTX *rand, int times)
 
 int main(void)
 {
-	OSSL_LIB_CTX *libctx = context_guarded();
-	OSSL_PROVIDER *provider = probe_load(libctx);
-	EVP_RAND_CTX *probe = rand_new(libctx, "PROBE", NULL), *primary, *child, *foreign;
+	EVP_RAND_CTX *probe, *primary, *child, *foreign;
+	OSSL_PROVIDER *provider;
+	OSSL_LIB_CTX *libctx;
 	unsigned int before;
 
 	fd = counter(0);
+	libctx = context_guarded();
+	provider = probe_load(libctx);
+	probe = rand_new(libctx, "PROBE", NULL);
 	primary = rand_new(libctx, "VMGEN-CTR-DRBG", probe);
 	child = rand_new(libctx, "VMGEN-CTR-DRBG", primary);
 	foreign = rand_new(libctx, "CTR-DRBG", primary);

@@ -19,12 +19,15 @@ static void draw(OSSL_LIB_CTX *libctx, const char *name, EVP_RAND_CTX *source,
 
 int main(void)
 {
-	OSSL_LIB_CTX *libctx = context_guarded();
-	OSSL_PROVIDER *provider = probe_load(libctx);
-	EVP_RAND_CTX *probe = rand_new(libctx, "PROBE", NULL);
 	unsigned char a[SIZE], b[SIZE];
+	OSSL_PROVIDER *provider;
+	OSSL_LIB_CTX *libctx;
+	EVP_RAND_CTX *probe;
 
 	counter(0);
+	libctx = context_guarded();
+	provider = probe_load(libctx);
+	probe = rand_new(libctx, "PROBE", NULL);
 	probe_repeats = 1;
 	draw(libctx, "CTR-DRBG", probe, a);
 	draw(libctx, "CTR-DRBG", probe, b);

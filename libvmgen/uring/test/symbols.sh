@@ -3,6 +3,8 @@
 # The shared library exports what the map and the header say and nothing else, needs
 # what it uses, and each function has a page.
 set -eu
+# shellcheck source=libvmgen/test/lib/parts.sh
+. ../test/lib/parts.sh
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
@@ -22,7 +24,8 @@ readelf -d "$so" | grep -q 'NEEDED.*libvmgen\.so\.1'
 for lang in 'c -std=gnu99' 'c -std=gnu17' 'c++ -std=gnu++11' 'c++ -std=gnu++17'; do
 	echo 'int main() { return 0; }' > "$scratch/empty.c"
 	# shellcheck disable=SC2086 # a language and its option
-	$CC -fsyntax-only -x $lang "$scratch/empty.c" 2> /dev/null || continue
+	$CC -fsyntax-only -x $lang "$scratch/empty.c" 2> /dev/null ||
+		{ skip_part "$lang" "$CC compiles no $lang here"; continue; }
 	# shellcheck disable=SC2086
 	echo '#include <vmgen-uring.h>' |
 		$CC -Wall -Wextra -Werror -I. -I../include -fsyntax-only -x $lang -
@@ -36,5 +39,5 @@ while read -r function; do
 		grep -q "^\.Sh $section\$" "$page" || { echo "$page: no $section"; exit 1; }
 	done
 done < "$scratch/map"
-command -v mandoc > /dev/null || exit 0
+here mandoc || exit 0
 mandoc -Tlint -Wwarning man/*.3

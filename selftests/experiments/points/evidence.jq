@@ -17,13 +17,19 @@ def summary:
 		"\(.control_duplicates) of \(.tried)", .expected,
 		(if .as_expected then "yes" else "**no**" end) ] | row);
 
+# "unnotified" runs the very instructions of "getrandom".
+def distinct: [.sections[] | select(.section != "unnotified")];
+def sum(f): map(f) | add;
+
 def total:
-	"In all \([.sections[].points] | add) instructions in \(.sections | length) sections," +
-	" of which \([.sections[].tried] | add) were tried.";
+	"In all \(.sections | sum(.points)) points in \(.sections | length) sections;" +
+	" \(.sections | sum(.tried)) were tried. They are before \(distinct | sum(.points)) executed" +
+	" instructions: `unnotified` goes through those of `getrandom` once more. An instruction in a" +
+	" loop is executed, and counted, in each round.";
 
 def kind: {
 	fresh: "differ, and from the parent", duplicate: "hand out the same",
-	withheld: "hand out what nobody takes", mixed: "**one so, one so**" }[.];
+	withheld: "hand out a value that no receiver takes", mixed: "**one so, one so**" }[.];
 
 def ranges:
 	([ "section", "last check at", "clones", "from", "to", "from", "to" ] | row),
@@ -40,11 +46,11 @@ def ranges:
 "A point is the boundary before one instruction of a critical section. At each of them",
 "the guest was stopped and saved, and three clones of it ran on: two with GUIDs of",
 "their own, so that the device gave them a new generation, and a control with the",
-"parent's GUID, which for the device is a migration. A point *duplicates* when both hand",
-"out what the parent does; else they must differ, from each other and from the parent.",
-"The control must hand out what the parent does, everywhere: else the method would miss",
-"duplicates. A point is *withheld* when what the clones hand out names a generation that",
-"is over, so that nobody takes it.",
+"parent's GUID, which for the device is a migration. A point *duplicates* when the output",
+"of both is that of the parent; else the outputs must differ, from each other and from the",
+"parent's. The output of the control must be the parent's, everywhere: else the method",
+"would miss duplicates. A point is *withheld* when the output of the clones names a",
+"generation that is over, so that no receiver takes it.",
 "",
 "| | |",
 "|---|---|",
@@ -52,14 +58,16 @@ def ranges:
 (.versions | to_entries[] | [ .key, .value ] | row),
 "",
 "TCG, one processor, the real device and driver. The parent is stepped with interrupts",
-"masked; clones run freely, in instruction-counted time (`-icount`).",
+"masked; clones run freely, in instruction-counted time (`-icount`). The generator of the",
+"guest's kernel was seeded once, by init, with 32 constant bytes that were credited in",
+"full (selftests/harness/init.c). `-cpu qemu64` has no RDRAND and no RDSEED.",
 "",
 "*The guest is not notified of the restore*: the event is masked in it before the section",
-"begins. Nothing helps a section that looks at the wrong place or too early, and a",
-"kernel that reseeds does so because it was asked. The one exception is `getrandom`. There",
-"the event is let through, and comes as early as it can: before the next instruction",
-"wherever interrupts are on. Where time is real it comes later, for which `unnotified` is",
-"the worst case.",
+"begins. So no event helps a section that looks at the wrong place or too early, and a",
+"kernel that reseeds does so because a program asked it. The one exception is `getrandom`.",
+"There the event is let through, and comes as early as it can: before the next instruction",
+"wherever interrupts are on. Where time is real it comes later; `unnotified` is the worst",
+"case of that.",
 "",
 summary,
 "",

@@ -8,12 +8,16 @@
  * Clones are not notified where something is claimed of a check: an event that came
  * before the next instruction would repair what the check has missed.
  *
- * The bounds leave room for another compiler's code.  They are what tells a check that
- * was moved, or is gone: all that is behind the one before it would be too much.
+ * What comes behind the last check is, with gcc 12 on x86-64, 4 instructions of retry, 23
+ * of fill and 89 of openssl (Documentation/evidence).  The bounds leave room for another
+ * compiler's code, and none for a check that was moved or is gone: behind the one before
+ * it are 60 of retry, 170 of write, and thousands of the others.  naive and sync have one
+ * check only, with 51 of 57 and 2220 of 2364 behind it.  Their bounds are in percent: with
+ * no check, or one that does not see the change, it is all of them.
  */
 static const struct section sections[] = {
 	{ .name = "naive", .title = "check, then produce",
-	  .shape = BEHIND_THE_CHECK, .checks = 1, .most = 100, .least_percent = 80,
+	  .shape = BEHIND_THE_CHECK, .checks = 1, .least_percent = 80, .most_percent = 95,
 	  .counter = true },
 	{ .name = "retry", .title = "begin, produce, retry; one store",
 	  .shape = BEHIND_THE_CHECK, .checks = 2, .most = 6, .counter = true },
@@ -23,11 +27,12 @@ static const struct section sections[] = {
 	{ .name = "commit", .title = "begin, produce, vmgen_commit()",
 	  .shape = NOWHERE, .checks = 2, .conditional = true, .counter = true },
 	{ .name = "fill", .title = "vmgen_getrandom()",
-	  .shape = BEHIND_THE_CHECK, .checks = 3, .most = 40, .counter = true },
+	  .shape = BEHIND_THE_CHECK, .checks = 3, .most = 30, .counter = true },
 	{ .name = "openssl", .title = "RAND_bytes() through the provider",
-	  .shape = BEHIND_THE_CHECK, .checks = 2, .most = 200, .counter = true },
+	  .shape = BEHIND_THE_CHECK, .checks = 2, .most = 110, .counter = true },
 	{ .name = "sync", .title = "vmgen_sync(), then getrandom()",
-	  .shape = BEHIND_THE_CHECK, .checks = 1, .most = 4000, .counter = true },
+	  .shape = BEHIND_THE_CHECK, .checks = 1, .least_percent = 80, .most_percent = 97,
+	  .counter = true },
 	{ .name = "getrandom", .title = "getrandom() with VMGenID alone",
 	  .shape = FROM_INTERRUPTS_OFF, .notified = true, .function = "crng_make_state" },
 	{ .name = "unnotified", .title = "the same, before the notification has come",

@@ -22,8 +22,8 @@ struct section {
 	const char *name, *title;
 	enum shape shape;
 	unsigned int checks;	/* at least */
-	unsigned int most;	/* duplicates behind the last check */
-	unsigned int least_percent;
+	unsigned int most;	/* duplicates behind the last check, or: */
+	unsigned int least_percent, most_percent;	/* of the section is behind the only one */
 	bool system_call;	/* is the point of no return, and what is in it does not count */
 	bool conditional;	/* what it hands out counts in its own generation only */
 	bool counter;		/* of the device */

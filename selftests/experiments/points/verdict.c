@@ -53,25 +53,36 @@ static void only_from(struct verdict *v, const struct path *path, const struct p
 	}
 }
 
+/* Instructions, whether they are tried or not. */
+static void share_behind(struct verdict *v, const struct section *s, const struct path *path)
+{
+	size_t behind = path->count - (size_t)(v->last_check + 1);
+
+	if (behind * 100 < s->least_percent * path->count ||
+	    behind * 100 > s->most_percent * path->count)
+		complain(v, "behind the check are %zu of %zu, not %u to %u %%", behind,
+			 path->count, s->least_percent, s->most_percent);
+}
+
 static void behind_the_check(struct verdict *v, const struct section *s, const struct path *path,
 			     const struct points *points)
 {
-	v->expected = s->least_percent ?
-		text("exactly behind the only check, %u %% or more", s->least_percent) :
+	v->expected = s->most_percent ?
+		text("exactly behind the only check, %u to %u %%", s->least_percent,
+		     s->most_percent) :
 		text("exactly behind the last check, at most %u%s", s->most,
 		     s->system_call ? " in user space" : "");
 	only_from(v, path, points, v->last_check + 1, DUPLICATE);
-	if (v->bounded > s->most)
+	if (s->most_percent)
+		share_behind(v, s, path);
+	else if (v->bounded > s->most)
 		complain(v, "%zu duplicates are behind the last check%s", v->bounded,
 			 s->system_call ? " in user space" : "");
-	if (v->kinds[DUPLICATE] * 100 < s->least_percent * v->tried)
-		complain(v, "%zu of %zu is less than %u %%", v->kinds[DUPLICATE], v->tried,
-			 s->least_percent);
 }
 
 static void nowhere(struct verdict *v, const struct path *path, const struct points *points)
 {
-	v->expected = text("nowhere, and nobody takes what is behind the last check");
+	v->expected = text("nowhere, and no receiver takes a value from behind the last check");
 	only_from(v, path, points, v->last_check + 1, WITHHELD);
 }
 

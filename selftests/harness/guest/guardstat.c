@@ -5,7 +5,7 @@
  *
  *   -u UID	as that user
  *   -s		seals the library before it spins
- *   -w		what it says once it has changed: asks the library until then
+ *   -w		makes a watch before it spins, and waits until that tells of a change
  *   -n		now, without waiting for another VM
  *   -f FILE	when there is such a file, and after it has asked the library
  */
@@ -38,24 +38,21 @@ static void await(const char *file)
 	vmgen_sync(NULL);
 }
 
-static int ask_until_changed(vmgen_guard *guard)
+static vmgen_watch *new_watch(void)
 {
-	int asked = 0;
+	vmgen_watch *watch;
 
-	while (!vmgen_changed(guard)) {
-		vmgen_sync(NULL);
-		asked++;
-		usleep(1000);
-	}
-	return asked;
+	if (vmgen_watch_new(&watch))
+		die("vmgen_watch_new");
+	return watch;
 }
 
-static void report(bool changed, bool again, int asked, unsigned int reason)
+static void report(bool changed, bool again, unsigned int reason)
 {
 	struct vmgen_info info = { 0 };
 	int r = vmgen_sync(&info);
 
-	printf("changed=%d\nagain=%d\nasked=%d\nreason=%u\n", changed, again, asked, reason);
+	printf("changed=%d\nagain=%d\nreason=%u\n", changed, again, reason);
 	printf("sync=%d\nstatus=%d\nbackend=%u\n", r, vmgen_status(), info.backend);
 	printf("generation=%llu\n", (unsigned long long)info.generation);
 	printf("reseeded=%d\n", !!(info.flags & VMGEN_INFO_CRNG_RESEEDED));
@@ -67,8 +64,9 @@ int main(int argc, char **argv)
 	static vmgen_guard guard = VMGEN_GUARD_INIT;
 	bool wait = false, now = false, seal = false, changed, again;
 	const char *file = NULL;
-	int option, asked = 0;
+	vmgen_watch *watch = NULL;
 	unsigned int reason;
+	int option;
 
 	need_vm_number();
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -89,16 +87,18 @@ int main(int argc, char **argv)
 	vmgen_changed(&guard);
 	if (seal && vmgen_seal())
 		die("vmgen_seal");
+	if (wait)
+		watch = new_watch();
 	puts("spinning");
 	if (!now)
 		spin();
 	if (file)
 		await(file);
-	if (wait)
-		asked = ask_until_changed(&guard);
-	changed = wait || vmgen_changed(&guard);
+	if (wait && vmgen_watch_wait(watch, -1, NULL) != 1)
+		die("vmgen_watch_wait");
+	changed = vmgen_changed(&guard);
 	reason = vmgen_reason(&guard);
 	again = vmgen_changed(&guard);
-	report(changed, again, asked, reason);
+	report(changed, again, reason);
 	return 0;
 }

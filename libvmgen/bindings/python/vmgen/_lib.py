@@ -58,6 +58,7 @@ class GuardStruct(ctypes.Structure):
         ("last", ctypes.c_void_p),
         ("reason", ctypes.c_uint32),
         ("process", ctypes.c_uint32),
+        ("flags", ctypes.c_uint32),
     ]
 
 

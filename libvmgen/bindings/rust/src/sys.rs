@@ -10,6 +10,7 @@ pub struct VmgenGuard {
     pub last: *const u64,
     pub reason: u32,
     pub process: u32,
+    pub flags: u32,
 }
 
 #[repr(C)]
@@ -74,7 +75,7 @@ mod tests {
             Err(_) => return eprintln!("VMGEN_LAYOUT is not set"),
         };
         let mut text = String::new();
-        describe!(text, "vmgen_guard", VmgenGuard: epoch, last, reason, process);
+        describe!(text, "vmgen_guard", VmgenGuard: epoch, last, reason, process, flags);
         describe!(text, "struct vmgen_info", VmgenInfo:
             generation, flags, instance_id, backend, reserved32, reserved);
         assert_eq!(text.trim_end(), expected.trim_end());

@@ -7,6 +7,7 @@
 # No port is opened: ssh starts "sshd -i" for each session and talks to it by a pipe.
 set -eu
 
+# shellcheck source=libvmgen/test/lib/services.sh
 . ../test/lib/services.sh
 [ -z "${WRAPPER:-}" ] || { echo "another program makes system calls of its own"; exit 77; }
 [ "$(id -u)" = 0 ] || { echo "this takes root"; exit 77; }

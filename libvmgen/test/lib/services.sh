@@ -12,7 +12,8 @@ services() {
 
 # can_run PROGRAM: skip unless it is there, with all its libraries
 can_run() {
-	LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$SERVICES/usr/lib/$(${CC:-cc} -print-multiarch)
+	libraries=$SERVICES/usr/lib/$(${CC:-cc} -print-multiarch)
+	LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$libraries:$libraries/systemd
 	export LD_LIBRARY_PATH
 	[ -x "$1" ] || { echo "$1 is not here"; exit 77; }
 	! ldd "$1" | grep 'not found' || { echo "$1 lacks a library"; exit 77; }

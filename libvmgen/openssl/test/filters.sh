@@ -9,6 +9,7 @@
 set -eu
 
 # shellcheck source=libvmgen/test/lib/services.sh
+# shellcheck source=libvmgen/test/lib/services.sh
 . ../test/lib/services.sh
 [ -z "${WRAPPER:-}" ] || { echo "another program makes system calls of its own"; exit 77; }
 [ "$(uname -m)" = x86_64 ] || { echo "the numbers of system calls are those of x86-64"; exit 77; }

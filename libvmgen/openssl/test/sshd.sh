@@ -8,6 +8,7 @@
 set -eu
 
 # shellcheck source=libvmgen/test/lib/services.sh
+# shellcheck source=libvmgen/test/lib/services.sh
 . ../test/lib/services.sh
 [ -z "${WRAPPER:-}" ] || { echo "another program makes system calls of its own"; exit 77; }
 [ "$(id -u)" = 0 ] || { echo "this takes root"; exit 77; }

@@ -85,8 +85,8 @@ void test_without_qemu_img(void);
 
 /*
  * Run savevm, loadvm, snapshot-save or snapshot-load with the snapshot "s" to
- * its end.  The jobs need a disk that has the node name "d".  Returns the error,
- * or NULL.
+ * its end.  The jobs need a disk that has the node name "d".  Returns the
+ * error, or NULL.
  */
 char *vm_snapshot(VM *vm, const char *command);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * QTest testcase for machines of which no snapshot may be taken or loaded: those
- * that a snapshot was loaded into only in part, and those that move
+ * QTest testcase for machines of which no snapshot may be taken or loaded:
+ * those that a snapshot was loaded into only in part, and those that move
  *
  * What such a machine runs, or what is made of its copies, could not be told
  * that it was restored.
@@ -54,7 +54,8 @@ static void assert_has(const char *text, const char *expected)
 }
 
 /* Bytes per second, and milliseconds of downtime */
-static void vm_set_speed(VM *vm, int64_t precopy, int64_t postcopy, int downtime)
+static void vm_set_speed(VM *vm, int64_t precopy, int64_t postcopy,
+                         int downtime)
 {
     qtest_qmp_assert_success(
         vm->qts, "{ 'execute': 'migrate-set-parameters', 'arguments': {"
@@ -628,8 +629,8 @@ static void add_tests(void)
     size_t i;
 
     for (i = 0; i < ARRAY_SIZE(save_tests); i++) {
-        g_autofree char *path = g_strdup_printf("/vmgenload/in-part/not-saved/%s",
-                                                save_tests[i].name);
+        g_autofree char *path = g_strdup_printf(
+            "/vmgenload/in-part/not-saved/%s", save_tests[i].name);
 
         qtest_add_data_func(path, &save_tests[i], test_not_saved);
     }

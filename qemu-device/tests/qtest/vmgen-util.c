@@ -7,6 +7,7 @@
 #include "qemu/bswap.h"
 #include "qemu/units.h"
 #include "qobject/qdict.h"
+#include "qobject/qlist.h"
 #include "vmgen-util.h"
 
 static char *tmpdir;
@@ -282,17 +283,47 @@ static void vm_wait_job(VM *vm, const char *id)
         g_assert_cmpstr(qdict_get_str(data, "id"), ==, id);
         status = g_intern_string(qdict_get_str(data, "status"));
     } while (strcmp(status, "concluded"));
-    qtest_qmp_assert_success(
-        vm->qts, "{ 'execute': 'job-dismiss', 'arguments': { 'id': %s } }", id);
-    qtest_qmp_eventwait(vm->qts, "JOB_STATUS_CHANGE"); /* null */
 }
 
-void vm_snapshot_job(VM *vm, const char *command)
+static char *vm_job_error(VM *vm)
 {
+    g_autoptr(QDict) rsp = qtest_qmp(vm->qts, "{ 'execute': 'query-jobs' }");
+    QDict *job = qobject_to(QDict, qlist_peek(qdict_get_qlist(rsp, "return")));
+
+    return g_strdup(qdict_get_try_str(job, "error"));
+}
+
+static char *vm_run_job(VM *vm, const char *command)
+{
+    char *error;
+
     qtest_qmp_assert_success(
         vm->qts, "{ 'execute': %s, 'arguments': { 'job-id': 'j', 'tag': 's',"
         "'vmstate': 'd', 'devices': [ 'd' ] } }", command);
     vm_wait_job(vm, "j");
+    error = vm_job_error(vm);
+    qtest_qmp_assert_success(
+        vm->qts, "{ 'execute': 'job-dismiss', 'arguments': { 'id': 'j' } }");
+    qtest_qmp_eventwait(vm->qts, "JOB_STATUS_CHANGE"); /* null */
+    return error;
+}
+
+char *vm_snapshot(VM *vm, const char *command)
+{
+    g_autofree char *text = NULL;
+
+    if (g_str_has_prefix(command, "snapshot-")) {
+        return vm_run_job(vm, command);
+    }
+    text = qtest_hmp(vm->qts, "%s s", command);
+    return *text ? g_steal_pointer(&text) : NULL;
+}
+
+void vm_snapshot_job(VM *vm, const char *command)
+{
+    g_autofree char *error = vm_run_job(vm, command);
+
+    g_assert_cmpstr(error, ==, NULL);
 }
 
 void vm_loadvm_fails(VM *vm, const char *name)

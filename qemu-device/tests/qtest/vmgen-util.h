@@ -83,7 +83,14 @@ char *create_disk(void);
 /* In the place of all that need such a disk, where none can be made */
 void test_without_qemu_img(void);
 
-/* Run snapshot-save or snapshot-load with the snapshot "s" to its end */
+/*
+ * Run savevm, loadvm, snapshot-save or snapshot-load with the snapshot "s" to
+ * its end.  The jobs need a disk that has the node name "d".  Returns the
+ * error, or NULL.
+ */
+char *vm_snapshot(VM *vm, const char *command);
+
+/* The same for snapshot-save and snapshot-load, which must succeed */
 void vm_snapshot_job(VM *vm, const char *command);
 
 /*

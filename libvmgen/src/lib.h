@@ -198,7 +198,6 @@ int vmgen_sys_close(int fd);
 ssize_t vmgen_sys_read(int fd, void *buf, size_t size);
 ssize_t vmgen_sys_recvmsg(int fd, struct msghdr *msg, int flags);
 ssize_t vmgen_sys_write(int fd, const void *buf, size_t size);
-ssize_t vmgen_sys_getrandom(void *buf, size_t size);
 void vmgen_sys_wait(uint32_t *word, uint32_t value);
 void vmgen_sys_wake(uint32_t *word);
 uint32_t vmgen_sys_pid(void);

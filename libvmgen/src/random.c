@@ -1,22 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /* Kernel random bytes between two looks at the counter that found the same epoch. */
+#include <stdbool.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "lib.h"
 
 /* As for an epoch in guard.c: as many restores while one buffer is being filled. */
 #define FILL_TRIES	64
 
+/* Here and not in sys.c: each return that follows a system call is a slow one. */
 static int fill(unsigned char *buf, size_t size)
 {
-	ssize_t n;
+	long n;
 
 	while (size) {
-		n = vmgen_sys_getrandom(buf, size);
-		if (n == -EINTR)
-			continue;
+		n = syscall(SYS_getrandom, buf, size, 0);
+		if (n < 0 && errno != EINTR)
+			return -errno;
 		if (n < 0)
-			return (int)n;
+			continue;
 		buf += n;
 		size -= (size_t)n;
 	}
@@ -24,37 +28,46 @@ static int fill(unsigned char *buf, size_t size)
 }
 
 /* The epoch that the kernel is ready for, or has been asked for in vain. */
-static int verify(const vmgen_word **ret)
+static int verify(struct reading *now, const vmgen_word **ret)
 {
-	struct reading now;
-	int r = vmgen_epoch_read(&now, ret);
+	int r = vmgen_epoch_read(now, ret);
 
 	if (r < 0)
 		return r;
-	/* Then nobody could be asked: in software mode the pages lag behind. */
-	if (now.lost)
+	/* Then the kernel could not be asked: in software mode the pages lag behind. */
+	if (now->lost)
 		return -EBADF;
-	return now.info.flags & VMGEN_INFO_CRNG_RESEEDED ? 0 : -EOPNOTSUPP;
+	return now->info.flags & VMGEN_INFO_CRNG_RESEEDED ? 0 : -EOPNOTSUPP;
 }
 
 /*
- * Asks the kernel before and after, so that this is of one generation in software
- * mode, too, where the page that vmgen_is_live() looks at lags.
+ * The page tells that the epoch goes on.  In software mode it lags behind the id that it
+ * stands for: there, only to ask the kernel again tells.
  */
+static bool goes_on(const struct reading *now, const vmgen_word *record)
+{
+	bool lags = now->source->ops->reads && !(now->info.flags & VMGEN_INFO_HYPERVISOR);
+
+	return !lags && vmgen_is_live(record);
+}
+
+/* So what is returned is of one generation, and of one process. */
 static int fill_in_epoch(void *buf, size_t size, bool unverified)
 {
 	const vmgen_word *before, *after;
-	int i, r;
+	struct reading now;
+	int i, r, filled;
 
-	r = verify(&after);
+	r = verify(&now, &after);
 	for (i = 0; i < FILL_TRIES; i++) {
 		if (r < 0 && !unverified)
 			return r;
 		before = after;
-		r = fill(buf, size);
-		if (r < 0)
-			return r;
-		r = verify(&after);
+		filled = fill(buf, size);
+		if (filled < 0)
+			return filled;
+		if (!before || !goes_on(&now, before))
+			r = verify(&now, &after);
 		if (after == before && (!after || vmgen_is_live(after)))
 			return unverified ? 0 : r;
 	}

@@ -53,13 +53,6 @@ ssize_t vmgen_sys_write(int fd, const void *buf, size_t size)
 	return r < 0 ? -errno : r;
 }
 
-ssize_t vmgen_sys_getrandom(void *buf, size_t size)
-{
-	long r = syscall(SYS_getrandom, buf, size, 0);
-
-	return r < 0 ? -errno : r;
-}
-
 /*
  * New 32-bit machines have only the call with 64 bits of seconds; in x32 a long is shorter
  * than what the kernel takes for one.

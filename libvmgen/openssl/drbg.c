@@ -194,6 +194,9 @@ static vmgen_epoch drbg_begin(struct drbg *d)
 	vmgen_epoch epoch = vmgen_once_begin(&d->once, drbg_renew, d);
 	int r = epoch ? 0 : vmgen_getrandom(NULL, 0, 0);
 
+	/* So many restores and forks on the way to here that there is no room to note one. */
+	if (r == -ENOSPC && vmgen_open() == 0)
+		return vmgen_once_begin(&d->once, drbg_renew, d);
 	if (r < 0 && !provider_is_absent(r))
 		RAISE(d->provider, reason_of(d->provider, r), "%s", strerror(-r));
 	return epoch;

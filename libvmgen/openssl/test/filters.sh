@@ -23,6 +23,7 @@ fail() {
 }
 
 # That of the package, where systemd is not installed.
+[ -n "$SERVICES" ] || { echo "a source tarball downloads no services"; exit 77; }
 analyze=$(command -v systemd-analyze) || analyze=$SERVICES/usr/bin/systemd-analyze
 can_run "$analyze"
 "$analyze" syscall-filter > "$dir/sets" 2> /dev/null || fail "$analyze does not work"

@@ -10,7 +10,6 @@
  */
 #include <fcntl.h>
 #include <stdbool.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #include "lib.h"
@@ -220,7 +219,7 @@ int vmgen_source_check(struct reading *ret)
 {
 	int r = 0;
 
-	memset(ret, 0, sizeof(*ret));
+	*ret = (struct reading){ .source = NULL };
 	if (!vmgen_source_current())
 		r = vmgen_source_renew(NULL);
 	return r < 0 ? r : source_ask(ret);
@@ -239,7 +238,7 @@ int vmgen_source_sync(struct reading *ret)
 
 	vmgen_fork_check();
 	for (i = 0; i < RENEW_TRIES; i++) {
-		memset(ret, 0, sizeof(*ret));
+		*ret = (struct reading){ .source = NULL };
 		r = source_look();
 		if (r < 0)
 			return r;

@@ -9,13 +9,13 @@
 #include <pthread.h>
 
 #include "../src/lib.h"
-#include "sandbox.h"
+#include "obeyed.h"
 
 #define RECORDS	(VMGEN_PAIRS * VMGEN_PAGE_RECORDS)
 
 static vmgen_guard g = VMGEN_GUARD_INIT;
 static vmgen_once once = VMGEN_ONCE_INIT;
-static int to_parent[2], to_child[2], out[2];
+static int out[2];
 static int reseeds;
 
 static int reseed(void *ctx)
@@ -23,44 +23,6 @@ static int reseed(void *ctx)
 	(void)ctx;
 	reseeds++;
 	return 0;
-}
-
-/* --- The parent -------------------------------------------------------------- */
-
-static int obey(int fd, char what)
-{
-	switch (what) {
-	case 'b':
-		return vmgen_test_bump(fd);
-	case 'r':
-		return vmgen_test_bump(fd) < 0 ? -1 : vmgen_test_ready(fd);
-	case 'g':
-		return vmgen_test_fault(fd, VMGEN_TEST_GARBAGE);
-	case 'w':
-		return vmgen_test_fault(fd, VMGEN_TEST_RESTORE);
-	default:
-		return -EINVAL;
-	}
-}
-
-static void serve(int fd)
-{
-	char what;
-
-	while (read(to_parent[0], &what, 1) == 1) {
-		CHECK(obey(fd, what) == 0);
-		CHECK(write(to_child[1], &what, 1) == 1);
-	}
-}
-
-/* --- The child --------------------------------------------------------------- */
-
-static void let(char what)
-{
-	char c;
-
-	CHECK(write(to_parent[1], &what, 1) == 1);
-	CHECK(read(to_child[0], &c, 1) == 1 && c == what);
 }
 
 static void is_out(ssize_t wanted)

@@ -8,7 +8,7 @@
  * What happens to the machine is done by the parent.
  */
 #include "../src/lib.h"
-#include "sandbox.h"
+#include "obeyed.h"
 
 #define RECORDS	(VMGEN_PAIRS * VMGEN_PAGE_RECORDS)
 
@@ -18,7 +18,7 @@ static const unsigned int calls[] = {
 
 static vmgen_guard early = VMGEN_GUARD_INIT, late = VMGEN_GUARD_INIT;
 static vmgen_once once = VMGEN_ONCE_INIT;
-static int to_parent[2], to_child[2], out[2];
+static int out[2];
 static int reseeds;
 
 static int reseed(void *ctx)
@@ -32,50 +32,6 @@ static int reseed_from_kernel(void *ctx)
 {
 	reseeds++;
 	return vmgen_getrandom(ctx, 32, VMGEN_UNVERIFIED);
-}
-
-/* --- The parent -------------------------------------------------------------- */
-
-static int obey(int fd, char what)
-{
-	switch (what) {
-	case 'b':	/* restored, and the kernel has not noticed */
-		return vmgen_test_bump(fd);
-	case 'r':	/* restored, and the kernel is ready */
-		return vmgen_test_bump(fd) < 0 ? -1 : vmgen_test_ready(fd);
-	case 'g':
-		return vmgen_test_fault(fd, VMGEN_TEST_GARBAGE);
-	case 't':
-		return vmgen_test_fault(fd, VMGEN_TEST_TEAR);
-	case 'k':
-		return vmgen_test_fault(fd, VMGEN_TEST_WEDGE);
-	case 'x':
-		return vmgen_test_fault(fd, VMGEN_TEST_REMOVE);
-	case 'w':
-		return vmgen_test_fault(fd, VMGEN_TEST_RESTORE);
-	default:
-		return -EINVAL;
-	}
-}
-
-static void serve(int fd)
-{
-	char what;
-
-	while (read(to_parent[0], &what, 1) == 1) {
-		CHECK(obey(fd, what) == 0);
-		CHECK(write(to_child[1], &what, 1) == 1);
-	}
-}
-
-/* --- The child --------------------------------------------------------------- */
-
-static void let(char what)
-{
-	char c;
-
-	CHECK(write(to_parent[1], &what, 1) == 1);
-	CHECK(read(to_child[0], &c, 1) == 1 && c == what);
 }
 
 /* Each function that has a slow way, each at least once on that way. */

@@ -4,13 +4,20 @@
 # writes "passed failed skipped" to FILE.  Strict: whatever is missing, out of order
 # or unexplained is one more failure.
 #
+# -v failures=FILE  add to it what failed, as "UNIT: test", one a line
 # -v names=FILE  also write the names of the tests, one a line
 # -v cut=FILE    if there is such a file in the end, the tests were stopped: what is missing
 #                is for the caller to count
 
 function complain(why) {
 	print "not ok - " part ": " why
+	fail(why)
+}
+
+function fail(what) {
 	failed++
+	if (failures != "")
+		print part ": " what >> failures
 }
 
 function directive(line, name) {
@@ -46,7 +53,7 @@ function directive(line, name) {
 	if (names != "")
 		print number > names
 	if ($1 == "not")
-		failed++
+		fail(number)
 	else if (directive($0, "TODO"))
 		complain("a TODO is not done")
 	else if (!directive($0, "[Ss][Kk][Ii][Pp]"))

@@ -61,7 +61,7 @@ seed state[THREADS];
 #define IS_SAME_PROCESS (state[me].process == process[me])
 
 /* Blocks until the CRNG is ready. */
-inline vmgen_sys_getrandom()
+inline fill()
 {
 	d_step {
 		crng_ready ->
@@ -202,7 +202,7 @@ inline vmgen_begin_slow()
 		guard_set(record);
 #endif
 		if
-		:: vmgen_sys_getrandom()
+		:: fill()
 #ifndef RESEED_SUCCEEDS
 		:: RESEED_FAILS
 #endif
@@ -278,7 +278,7 @@ inline fill_in_epoch()
 	:: atomic { !vouched -> epoch = NEVER; break }
 	:: else ->
 		epoch = record;
-		vmgen_sys_getrandom();
+		fill();
 #ifndef getrandom_trusts_the_page
 		verify();
 #endif

@@ -173,7 +173,7 @@ proctype Looker(byte me)
 		}
 		:: else ->
 			vmgen_changed_slow();
-			vmgen_sys_getrandom()
+			fill()
 		fi;
 		FORGET
 	od

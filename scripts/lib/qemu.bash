@@ -5,7 +5,7 @@
 
 # Raise it when this file makes something else out of the same input.
 # shellcheck disable=SC2034 # used elsewhere
-QEMU_BUILD_VERSION=3
+QEMU_BUILD_VERSION=4
 
 # Only what a headless guest needs.  The firmware is that of Debian's packages,
 # because Debian's source comes without it.
@@ -18,6 +18,12 @@ QEMU_OPTIONS=(
 	--enable-tcg
 	--enable-kvm
 	--enable-tools
+	--enable-linux-aio
+	--enable-linux-io-uring
+	--enable-vhost-kernel
+	--enable-vhost-net
+	--enable-vhost-user
+	--enable-vhost-user-blk-server
 	--enable-fdt=system
 	--disable-install-blobs
 	--disable-download
@@ -63,15 +69,15 @@ qemu_build() {
 	qemu_ninja build.ninja
 	readarray -t tests < <(qemu_qtests)
 	[[ ${#tests[@]} -gt 0 ]]
-	qemu_ninja qemu-system-x86_64 qemu-img "${tests[@]}"
+	qemu_ninja qemu-system-x86_64 qemu-img storage-daemon/qemu-storage-daemon "${tests[@]}"
 }
 
 # qemu_collect FOLDER: what a test needs of the build.
 qemu_collect() {
 	local program test
 	mkdir "$1/bin" "$1/qtest"
-	for program in qemu-system-x86_64 qemu-img; do
-		strip -o "$1/bin/$program" "$OUT/$program"
+	for program in qemu-system-x86_64 qemu-img storage-daemon/qemu-storage-daemon; do
+		strip -o "$1/bin/${program##*/}" "$OUT/$program"
 	done
 	qemu_qtests | while read -r test; do
 		strip -o "$1/qtest/$(basename -- "$test")" "$OUT/$test"

@@ -195,7 +195,7 @@ static int add_page(struct walk *w, uint64_t virtual, uint64_t physical, uint64_
 	uint64_t end = physical + size - (virtual + size ? 0 : CORE_PAGE);
 	int status = 0;
 
-	for (; !status && r < last && r->address < end; r++) {
+	for (; !status && physical < end && r < last && r->address < end; r++) {
 		uint64_t from = physical < r->address ? r->address : physical;
 		uint64_t to = end < r->address + r->size ? end : r->address + r->size;
 

@@ -61,7 +61,9 @@ at_least() {
 }
 
 at_most() {
-	[[ -n $1 ]] && (($1 <= $2)) || { echo "$3: got '$1', want at most $2" >&2; return 1; }
+	[[ $1 ]] && (($1 <= $2)) && return
+	echo "$3: got '$1', want at most $2" >&2
+	return 1
 }
 
 # refused STATUS REGEX COMMAND...: fails so, and says so
@@ -70,7 +72,7 @@ refused() {
 
 	shift 2
 	said=$("$@" 2>&1 > /dev/null) || rc=$?
-	is "$rc" "$want" "exit status of: ${*:2:4} ($said)" || return
+	[[ $rc =~ ^$want$ ]] || is "$rc" "$want" "exit status of: ${*:2:4} ($said)" || return
 	[[ $said =~ $regex ]] || { echo "it said: $said" >&2; return 1; }
 }
 
@@ -83,4 +85,23 @@ becomes() {
 		((SECONDS < end)) || { echo "never became true: $*" >&2; return 1; }
 		read -rt 0.05 <> <(:) || :
 	done
+}
+
+# running NAME: does QEMU let it run?
+running() {
+	[[ $(vm_qmp "$1" '{"execute":"query-status"}' | jq -r .running) == true ]]
+}
+
+stopped() {
+	! running "$1"
+}
+
+# words_of FILE SET: how many pages have which number, as JSON
+words_of() {
+	viewcheck pages "$1" "$2" | jq -c .words
+}
+
+# holds NAME SET NUMBER COUNT: all pages of it have that number, seen by the guest itself
+holds() {
+	is "$(machine_ask "$1" "$2" check "$3")" "$4 of $4" "pages of $1 with the number $3"
 }

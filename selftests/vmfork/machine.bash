@@ -103,10 +103,10 @@ vf() {
 # What each machine here is made of, in MACHINE.
 machine_options() {
 	MACHINE=(
-		-machine "${VM_MACHINE:-q35}" -accel tcg,thread=multi -cpu qemu64
+		-machine "${VM_MACHINE:-q35}" -accel 'tcg,thread=multi' -cpu qemu64
 		-nodefaults -no-user-config -no-reboot -device vmgenid -device vmcoreinfo
 		-kernel "$(vm_kernel_image)" -initrd "$VMGEN_INITRAMFS"
-		-append "console=ttyS0 loglevel=6 panic=-1 oops=panic panic_on_warn=1 no_timer_check ${VM_APPEND:-}"
+		-append "console=ttyS0 loglevel=6 panic=-1 oops=panic panic_on_warn=1 no_timer_check memhp_default_state=online ${VM_APPEND:-}"
 		-chardev "file,id=console,path={dir}/console.log" -serial chardev:console
 		-chardev "socket,id=agent,path={dir}/agent.sock,server=on,wait=off" -serial chardev:agent
 	)
@@ -144,8 +144,9 @@ machine_await() {
 	local end=$((SECONDS + VM_TIMEOUT))
 
 	until VM_TIMEOUT=3 vm_run "$1" true 2> /dev/null; do
-		((SECONDS < end)) && vm_alive "$(machine_pid "$1")" ||
-			{ vm_error "$1" "the agent did not come up"; return 1; }
+		((SECONDS < end)) && vm_alive "$(machine_pid "$1")" && continue
+		vm_error "$1" "the agent did not come up"
+		return 1
 	done
 }
 

@@ -16,9 +16,7 @@ boot_shared() {
 }
 
 whole_when_stopped() {
-	local round
-
-	for round in 1 2 3 4 5; do
+	for _ in 1 2 3 4 5; do
 		vm_qmp vm '{"execute":"stop"}' > /dev/null
 		viewcheck pairs "$VM_ROOT/ram" "$@" || return
 		vm_qmp vm '{"execute":"cont"}' > /dev/null

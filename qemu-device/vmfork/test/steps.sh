@@ -20,7 +20,7 @@ QEMU=${QEMU:-qemu-system-x86_64}
 INTERRUPT=
 FAILED=0
 NUMBER=0
-PATIENCE=30
+PATIENCE=8
 
 vmfork() {
 	"$VMFORK" --quiet "$@"

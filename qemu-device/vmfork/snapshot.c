@@ -142,7 +142,7 @@ static void snapshot_notes(struct take *t)
 	json_object_set_string_member(arguments, "protocol", protocol);
 	json_object_set_int_member(arguments, "begin", 0);
 	json_object_set_int_member(arguments, "length", 4096);
-	if (!qmp_do(t->qmp, "dump-guest-memory", arguments, &error))
+	if (!qmp_do(t->qmp, "dump-guest-memory", arguments, &error) && cancel_check(NULL))
 		vmfork_warn("no core of %s: %s", t->s->name, error->message);
 	step(STEP_SNAPSHOT_NOTES);
 }

@@ -43,7 +43,7 @@ endurance: ## 10,000 restores of one lineage, continued if interrupted (COUNT=, 
 	@evidence=; [ $(or $(COUNT),10000) -lt 10000 ] || evidence='--evidence Documentation/evidence/endurance.md'; \
 	selftests/harness/run-endurance $(if $(MINUTES),--minutes $(MINUTES)) $$evidence $(COUNT)
 
-patches-check: ## both series on each base, every patch built alone
+patches-check: ## all series on each base, every patch built alone
 	@scripts/setup test
 	@scripts/test each
 

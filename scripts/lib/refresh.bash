@@ -83,18 +83,18 @@ plain_is_old_state() {
 
 # Where each series ends must be known, and be on the way to the end of the last one.
 from_has_series() {
-	local from=$1 last=base end
-	for end in $(series_folders "$KIND" "$BASE_NAME" | while read -r end; do series_branch "$end"; done); do
+	local from=$1 range start end
+	while read -r _ range; do
+		start=${range%..*} end=${range#*..}
 		series_git -C "$from" rev-parse -q --verify "refs/heads/$end" >/dev/null ||
 			die "$from has no branch '$end' where the series of that name ends"
-		series_git -C "$from" merge-base --is-ancestor "$last" "$end" ||
-			die "in $from, the branch '$end' is not on top of '$last'" \
-				"put it there with: git -C $from rebase --update-refs $last $end"
-		last=$end
-	done
-	[[ $(series_git -C "$from" rev-parse HEAD) = $(series_git -C "$from" rev-parse "$last") ]] ||
-		die "$from has something else checked out than '$last', the end of the last series" \
-			"put it right with: git -C $from checkout $last"
+		series_git -C "$from" merge-base --is-ancestor "$start" "$end" ||
+			die "in $from, the branch '$end' is not on top of '$start'" \
+				"put it there with: git -C $from rebase --update-refs $start $end"
+	done < <(series_ranges "$KIND" "$BASE_NAME")
+	[[ $(series_git -C "$from" rev-parse HEAD) = $(series_git -C "$from" rev-parse "$end") ]] ||
+		die "$from has something else checked out than '$end', the end of the last series" \
+			"put it right with: git -C $from checkout $end"
 }
 
 refresh_from() {
@@ -116,6 +116,8 @@ refresh_from() {
 		mkdir -p "$(dirname -- "$VMGEN_ROOT/$plain")"
 		cp -- "$from/$path" "$VMGEN_ROOT/$plain"
 	done < <(series_map "$KIND")
+	# All work in a tree of apply's is kept now, so that apply may make it anew.
+	[[ -z $base ]] || series_git -C "$from" tag -f applied >/dev/null
 	# The patches carry the blobs' names in the tree they came from: the same bytes
 	# have the same names, so one more round through the base changes nothing.
 	series_apply "$BASE_NAME" "$SCRATCH/again"

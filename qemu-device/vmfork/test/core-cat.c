@@ -45,9 +45,11 @@ static void copy(int from, int to, uint64_t offset, uint64_t size, uint64_t at)
 	off_t data = offset, end = offset + size;
 
 	while ((data = lseek(from, data, SEEK_DATA)) >= 0 && data < end) {
-		size_t n = end - data < (off_t)sizeof(buf) ? end - data : (off_t)sizeof(buf);
-		ssize_t r = pread(from, buf, n, data);
+		off_t n = lseek(from, data, SEEK_HOLE) - data;
+		ssize_t r;
 
+		n = n < end - data ? n : end - data;
+		r = pread(from, buf, n < (off_t)sizeof(buf) ? n : (off_t)sizeof(buf), data);
 		if (r <= 0)
 			err(1, "read");
 		put(to, buf, r, at + (data - offset));

@@ -2,8 +2,9 @@
 /* vmfork fork SNAP [--count N] [--name NAME] */
 #include <unistd.h>
 #include "cancel.h"
+#include "adopt.h"
 #include "clone.h"
-#include "disk-seam.h"
+#include "disk.h"
 #include "launch.h"
 #include "meta.h"
 #include "output.h"
@@ -71,7 +72,7 @@ static gboolean fork_disks(struct fork *f, struct machine *m, GError **error)
 {
 	JsonArray *wanted = json_object_get_array_member(f->s->meta, "disks"), *disks;
 	JsonObject *run = machine_run(m, "run");
-	g_autofree char *owner = recover_owner(m, run);
+	g_autofree char *owner = adopt_owner(m, run);
 
 	if (json_array_get_length(wanted) == 0)
 		return TRUE;

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 # shellcheck shell=bash
-# scripts/patches check: what can be said about a series without a compiler, and
+# scripts/patches check: what can be said about the series without a compiler, and
 # the order of all checks.  Results are TAP.
 
 check() {
@@ -8,11 +8,12 @@ check() {
 	# shellcheck disable=SC2153 # KINDS is no misspelling
 	for KIND in "${KINDS[@]}"; do
 		if [[ -z $(series_patches "$KIND" "$(base_default "$KIND")") ]]; then
-			tap_not_ok "$KIND: there is a series" "$(base_dir "$KIND")/patches/series is missing or empty"
+			tap_not_ok "$KIND: there is a series" "$(base_dir "$KIND")/patches/order is missing or empty"
 			continue
 		fi
+		tap_check "$KIND: order names every series once" check_order
+		tap_check "$KIND: every series has patches and a cover letter" check_whole
 		tap_check "$KIND: every patch is signed off by its author" check_signed_off
-		tap_check "$KIND: there is a cover letter" test -s "$(base_dir "$KIND")/patches/cover-letter"
 		if [[ -n $STATIC ]]; then
 			check_static
 			continue
@@ -25,7 +26,7 @@ check() {
 }
 
 check_base() {
-	local name="$KIND $1" rc=0
+	local name="$KIND $1" rc=0 series
 	base_read "$KIND" "$1"
 	TREE=$("$VMGEN_ROOT/scripts/fetch" "$KIND" "$1") || rc=$?
 	if [[ $rc -eq $EXIT_UNAVAILABLE ]]; then
@@ -36,8 +37,11 @@ check_base() {
 		return
 	fi
 	REPO=$SCRATCH/check-$KIND-$1
-	tap_check "$name: the series applies" check_applies
-	tap_check "$name: the plain sources are what the series makes" check_plain
+	tap_check "$name: the series apply" check_applies
+	for series in $(series_alone "$KIND"); do
+		tap_check "$name: $series applies alone" check_alone "$series"
+	done
+	tap_check "$name: the plain sources are what the series make" check_plain
 	tap_check "$name: files.map names every new file" check_map
 	check_regenerates "$name"
 	check_style "$name"
@@ -49,6 +53,27 @@ check_base() {
 check_applies() {
 	series_start "$KIND" "$BASE_NAME" "$TREE" "$REPO"
 	series_am "$KIND" "$BASE_NAME" "$REPO" 2>&1 | sed '/^Context reduced to/d'
+}
+
+check_alone() {
+	series_start "$KIND" "$BASE_NAME" "$TREE" "$REPO-$1"
+	series_am "$KIND" "$BASE_NAME" "$REPO-$1" "$1" 2>&1 | sed '/^Context reduced to/d'
+}
+
+check_order() {
+	diff <(series_names "$KIND" | sort) \
+		<(find "$(base_dir "$KIND")/patches" -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | sort)
+	base_table "$(base_dir "$KIND")/patches/order" | grep -vE '^[a-z][a-z0-9]*( +alone)?$' || :
+}
+
+check_whole() {
+	local name file
+	for name in $(series_names "$KIND"); do
+		for file in series cover-letter; do
+			file=$(base_dir "$KIND")/patches/$name/$file
+			[[ -s $file ]] || echo "$file is missing or empty"
+		done
+	done
 }
 
 check_signed_off() {
@@ -80,17 +105,15 @@ check_map() {
 # The patches carry the names of the blobs they change, so another version of the
 # base gives other bytes.
 check_regenerates() {
-	local text="$1: the patches regenerate byte for byte" folder range
-	if [[ $(base_version_used "$KIND") != "$BASE_VERSION" ]]; then
-		tap_skip "$text" "$BASE_VERSION, which they were made from, is gone"
-		return
-	fi
-	if [[ $BASE_NAME = "$(base_default "$KIND")" ]]; then
-		tap_check "$text" check_same_bytes prelude..series "$(base_dir "$KIND")/patches"
-	fi
+	local text folder range
 	while read -r folder range; do
-		tap_check "$1: the ${folder##*/} regenerates byte for byte" check_same_bytes "$range" "$folder"
-	done < <(series_around "$KIND" "$BASE_NAME")
+		text="$1: ${folder##*/patches/} regenerates byte for byte"
+		if [[ $(base_version_used "$KIND") != "$BASE_VERSION" ]]; then
+			tap_skip "$text" "$BASE_VERSION, which they were made from, is gone"
+		else
+			tap_check "$text" check_same_bytes "$range" "$folder"
+		fi
+	done < <(series_ranges "$KIND" "$BASE_NAME")
 }
 
 check_same_bytes() {
@@ -116,14 +139,14 @@ check_mutants() {
 
 # Each tree's own idea of style, on the base that the patches were written for.
 check_style() {
-	local folder patch letter
-	letter=$(base_dir "$KIND")/patches/cover-letter
-	while read -r folder; do
-		[[ $folder = *lude-* || $BASE_NAME = "$(base_default "$KIND")" ]] || continue
+	local folder range patch name
+	while read -r folder range; do
+		name=${folder##*/patches/}
 		while read -r patch; do
-			tap_check "$1: checkpatch: $(basename -- "$patch")" "checkpatch_$KIND" "$patch" "$letter"
+			tap_check "$1: checkpatch: $name/$(basename -- "$patch")" "checkpatch_$KIND" "$patch" \
+				"$(base_dir "$KIND")/patches/${name%%/*}/cover-letter"
 		done < <(series_list "$folder")
-	done < <(series_folders "$KIND" "$BASE_NAME")
+	done < <(series_ranges "$KIND" "$BASE_NAME")
 }
 
 # "file:1: WARNING:TYPE: text" is explained when the letter has the TYPE.
@@ -155,23 +178,26 @@ checkpatch() {
 # New files start from nothing, so what the series makes of them can be told
 # without the tree that it is for.
 check_static() {
-	local repo=$SCRATCH/static-$KIND patches includes path
-	patches=$(base_dir "$KIND")/patches
-	tap_check "$KIND: series names every patch once" \
-		diff <(base_table "$patches/series") <(cd "$patches" && ls -- *.patch)
+	local includes name
+	for name in $(series_names "$KIND"); do
+		tap_check "$KIND: the file series of $name names every patch once" check_list \
+			"$(base_dir "$KIND")/patches/$name"
+	done
 	readarray -t includes < <(series_map "$KIND" | awk '{ print "--include=" $2 }')
-	mkdir -p "$repo"
-	series_git -C "$repo" init -q
-	tap_check "$KIND: the new files' patches apply to nothing" \
-		static_apply "$repo" "${includes[@]}"
-	REPO=$repo
-	tap_check "$KIND: the plain sources are what the series makes" check_plain
+	REPO=$SCRATCH/static-$KIND
+	mkdir -p "$REPO"
+	series_git -C "$REPO" init -q
+	tap_check "$KIND: the new files' patches apply to nothing" static_apply "${includes[@]}"
+	tap_check "$KIND: the plain sources are what the series make" check_plain
+}
+
+check_list() {
+	diff <(base_table "$1/series") <(cd "$1" && ls -- *.patch)
 }
 
 static_apply() {
-	local repo=$1 patch
-	shift
-	series_list "$(base_dir "$KIND")/patches" | while read -r patch; do
-		series_git -C "$repo" apply --whitespace=nowarn "$@" "$patch"
+	local patch
+	series_patches "$KIND" "$(base_default "$KIND")" | while read -r patch; do
+		series_git -C "$REPO" apply --whitespace=nowarn "$@" "$patch"
 	done
 }

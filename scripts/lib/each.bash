@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 # shellcheck shell=bash
-# scripts/patches check --each: every patch of a series builds alone, and the files
-# that the series touches without a warning.
+# scripts/patches check --each: every patch of all series builds alone, and the files
+# that the series touch without a warning.
 
 check_each() {
 	local name=$1 commits commit
@@ -33,7 +33,7 @@ each_close() {
 }
 
 # each_report TEXT: the verdict on the step that has just ended.  A warning of a file
-# that the series touches fails it, unless the base has it: then it is not ours.
+# that the series touch fails it, unless the base has it: then it is not ours.
 each_report() {
 	local warnings
 	warnings=$(each_warnings | comm -13 "$SCRATCH/known" -)
@@ -53,7 +53,7 @@ each_warnings() {
 		sed -E 's/:[0-9]+(:[0-9]+)?:/:/' | sort -u
 }
 
-# The files that the series touches and that exist at HEAD, if they match.
+# The files that the series touch and that exist at HEAD, if they match.
 each_touched() {
 	series_git -C "$WORK/series" diff --no-renames --name-only base "$EACH_TIP" |
 		{ grep -E -- "$1" || :; } |

@@ -11,7 +11,7 @@ KERNEL_BUILD_VERSION=2
 kernel_fragments() {
 	echo "$VMGEN_ROOT/Kconfig.frag"
 	echo "$VMGEN_ROOT/selftests/vmgenctr/config"
-	[[ $1 != debug ]] || echo "$VMGEN_ROOT/selftests/harness/debug.config"
+	[[ $1 = tiny ]] || echo "$VMGEN_ROOT/selftests/harness/$1.config"
 }
 
 # Without the options that the series adds.
@@ -103,4 +103,6 @@ kernel_selftests() {
 kernel_collect() {
 	cp -- "$OUT/arch/x86/boot/bzImage" "$OUT/System.map" "$1/"
 	cp -- "$OUT/.config" "$1/config"
+	! grep -q '^CONFIG_DEBUG_INFO=y' "$OUT/.config" ||
+		objcopy --compress-debug-sections=zlib "$OUT/vmlinux" "$1/vmlinux"
 }

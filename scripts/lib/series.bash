@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 # shellcheck shell=bash
-# The patch series of a base, and its final state as a small git repository that
+# The patch series for a base, and their final state as a small git repository that
 # holds only the files which the patches name.  That takes milliseconds where a
 # repository of the whole tree takes a minute.
 
@@ -14,28 +14,54 @@ series_git() {
 		git -c core.autocrlf=false -c core.abbrev=12 -c gc.auto=0 "$@"
 }
 
-# The folders with patches for a base, in order.  A prelude brings another tree level
-# with the one that the series was written for, a postlude makes good what the series
-# cannot know of it.  A stock build has none.
-series_folders() {
-	local patches
-	[[ -z ${STOCK:-} ]] || return 0
-	patches=$(base_dir "$1")/patches
-	[[ ! -e $patches/prelude-$2/series ]] || echo "$patches/prelude-$2"
-	[[ ! -e $patches/series ]] || echo "$patches"
-	[[ ! -e $patches/postlude-$2/series ]] || echo "$patches/postlude-$2"
+# The series of a tree, in the order in which they are applied.
+series_names() {
+	local order
+	order=$(base_dir "$1")/patches/order
+	[[ ! -e $order ]] || base_table "$order" | awk '{ print $1 }'
 }
 
-# The folders with patches for that base alone, and the commits that come from them.
-series_around() {
-	series_folders "$1" "$2" | sed -n -E 's|.*/prelude-.*|& base..prelude|p; s|.*/postlude-.*|& series..HEAD|p'
+# Those that say of themselves that they need none of the others.
+series_alone() {
+	base_table "$(base_dir "$1")/patches/order" | awk '$2 == "alone" { print $1 }'
+}
+
+# series_folders KIND BASE [SERIES]: the folders with patches for a base, in order.  The
+# prelude of a series brings another tree level with the one that the series was written
+# for, its postlude makes good what the series cannot know of it.  A stock build has none.
+series_folders() {
+	local patches name folder
+	[[ -z ${STOCK:-} ]] || return 0
+	patches=$(base_dir "$1")/patches
+	for name in ${3:-$(series_names "$1")}; do
+		for folder in "$name/prelude-$2" "$name" "$name/postlude-$2"; do
+			[[ ! -e $patches/$folder/series ]] || echo "$patches/$folder"
+		done
+	done
+}
+
+# The branch that ends where the patches of a folder do.
+series_branch() {
+	local folder=${1##*/patches/}
+	echo "${folder//\//-}"
+}
+
+# "FOLDER RANGE": what commits the patches of a folder are made of.  A series is made on
+# the default base, which it was written for, and what is for one base alone on that one.
+series_ranges() {
+	local folder end last=base
+	series_folders "$1" "$2" | while read -r folder; do
+		end=$(series_branch "$folder")
+		[[ $2 != "$(base_default "$1")" && ${folder##*/} != *lude-* ]] || echo "$folder $last..$end"
+		last=$end
+	done
 }
 
 series_list() {
 	base_table "$1/series" | sed "s|^|$1/|"
 }
 
-# The patches for a base, in order.
+# series_patches KIND BASE: all patches for a base, in order.
 series_patches() {
 	local folder
 	series_folders "$1" "$2" | while read -r folder; do
@@ -65,22 +91,22 @@ series_start() {
 	series_git -C "$repo" tag base
 }
 
-# series_am KIND BASE REPO: one commit per patch on top of "base"; the ends of the
-# prelude and of the series are tagged "prelude" and "series".  Only on other bases than
-# the default one, which the series was written for, may the lines around a change
-# differ.
+# series_am KIND BASE REPO [SERIES]: one commit per patch on top of "base", of all series
+# or of that one alone; a branch ends where a folder of patches does, and the last one is
+# checked out.  The lines around a change may differ only where nobody wrote the patches
+# for what is there.
 series_am() {
-	local kind=$1 base=$2 repo=$3 folder patches options=(--quiet --keep-cr --no-3way)
-	[[ $base = "$(base_default "$kind")" ]] || options+=(-C1)
-	series_git -C "$repo" tag -f prelude >/dev/null
-	for folder in $(series_folders "$kind" "$base"); do
+	local kind=$1 base=$2 repo=$3 only=${4:-} folders folder patches
+	local options=(--quiet --keep-cr --no-3way)
+	[[ $base = "$(base_default "$kind")" && -z $only ]] || options+=(-C1)
+	readarray -t folders < <(series_folders "$kind" "$base" "$only")
+	for folder in "${folders[@]}"; do
+		series_git -C "$repo" checkout -q -B "$(series_branch "$folder")"
 		readarray -t patches < <(series_list "$folder")
 		[[ ${#patches[@]} -gt 0 ]] || continue
 		series_git -C "$repo" am "${options[@]}" -- "${patches[@]}" ||
-			die "the $kind series does not apply to $base" \
+			die "the $kind series ${folder##*/patches/} does not apply to $base${only:+ alone}" \
 				"the half-applied series is in $repo (git am --show-current-patch=diff)"
-		[[ $folder != */prelude-* ]] || series_git -C "$repo" tag -f prelude >/dev/null
-		[[ $folder = */postlude-* ]] || series_git -C "$repo" tag -f series >/dev/null
 	done
 }
 
@@ -99,7 +125,7 @@ series_map() {
 	[[ ! -e $map ]] || base_table "$map"
 }
 
-# series_mutate REPO PATCH: a deliberately broken variant on top.
+# series_mutate REPO PATCH: a deliberately broken variant on top of all.
 series_mutate() {
 	patch -d "$1" -p1 --silent --force --no-backup-if-mismatch <"$2" ||
 		die "the mutant $2 does not apply on top of the series"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 # shellcheck shell=bash
-# The work folder of a base: a copy of its source with the series applied, and
+# The work folder of a base: a copy of its source with all series applied, and
 # build folders beside it that incremental builds go on with.  The caller holds the
 # lock "work-KIND-BASE" and has set KIND and BASE_NAME.
 

@@ -91,6 +91,38 @@ begin() {
 	[[ $(builds) -eq 1 ]]
 }
 
+# one_line_series NAME FILE
+one_line_series() {
+	mkdir -p "$COPY/kernel/patches/$1"
+	printf '%s\n' 'From: a <a@b>' "Subject: [PATCH] $2" '' "diff --git a/$2 b/$2" 'new file mode 100644' \
+		'--- /dev/null' "+++ b/$2" '@@ -0,0 +1 @@' '+a' > "$COPY/kernel/patches/$1/0001-$2.patch"
+	echo "0001-$2.patch" > "$COPY/kernel/patches/$1/series"
+}
+
+# source_has FILE...: the last build's source has those of the series, and no other
+source_has() {
+	find "$VMGEN_CACHE/work/kernel-toy/src" -maxdepth 1 -name '*-file' -printf '%f\n' | sort |
+		diff - <(printf '%s\n' "$@")
+}
+
+@test "build: all series are applied, and their patches in their order decide what is built" {
+	one_line_series first a-file
+	one_line_series second b-file
+	printf '%s\n' first second > "$COPY/kernel/patches/order"
+	both=$(build)
+	source_has a-file b-file
+	echo first > "$COPY/kernel/patches/order"
+	[[ $(build) != "$both" ]]
+	source_has a-file
+	printf '%s\n' second first > "$COPY/kernel/patches/order"
+	[[ $(build) != "$both" ]]
+	printf '%s\n' first second > "$COPY/kernel/patches/order"
+	[[ $(build) == "$both" ]]
+	mv "$COPY"/kernel/patches/{second,last}
+	printf '%s\n' first last > "$COPY/kernel/patches/order"
+	[[ $(build) == "$both" && $(builds) -eq 3 ]]
+}
+
 @test "build: interrupted, it says so, leaves nothing and starts again" {
 	begin one
 	one=$PID

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "keeper.h"
+#include "mount.h"
+#include "view.h"
+#include "worker.h"
+
+enum { KEEPER_RELEASE, KEEPER_LOWER };
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* A message of the worker: one byte, and a descriptor or none.  0: it is dead. */
+static int receive(int sock, char *op, int *fd)
+{
+	char control[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = { op, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *c;
+	ssize_t n;
+
+	do
+		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
+	*fd = -1;
+	if (c && c->cmsg_type == SCM_RIGHTS)
+		memcpy(fd, CMSG_DATA(c), sizeof(*fd));
+	return n > 0;
+}
+
+static void handle(struct view *v, char op, int fd)
+{
+	if (op == KEEPER_RELEASE) {
+		close_fd(&v->plan.uffd);
+		close_fd(&v->plan.peer);
+		return;
+	}
+	close_fd(&v->plan.lower);
+	v->plan.lower = fd;
+}
+
+/* Until the worker is dead. */
+static void serve(struct view *v, int sock)
+{
+	char op;
+	int fd;
+
+	while (receive(sock, &op, &fd)) {
+		handle(v, op, fd);
+		(void)!send(sock, &op, 1, MSG_NOSIGNAL);
+	}
+}
+
+static pid_t start(struct view *v, int *sock, int ready)
+{
+	int pair[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -1;
+	pid = fork();
+	if (pid == 0) {
+		close(pair[0]);
+		v->keeper = pair[1];
+		worker_run(v, ready);
+	}
+	dup2(v->log, STDERR_FILENO);
+	close(pair[1]);
+	*sock = pair[0];
+	return pid;
+}
+
+/* True: it has died too often of late. */
+static bool hopeless(time_t *deaths, unsigned int n)
+{
+	time_t now = time(NULL), *oldest = &deaths[n % KEEPER_DEATHS];
+	bool often = n >= KEEPER_DEATHS && now - *oldest < KEEPER_SECONDS;
+
+	*oldest = now;
+	return often;
+}
+
+static void give_up(struct view *v)
+{
+	fprintf(stderr, "vmfork-view: the worker died %d times in %d seconds; "
+		"the view is given up\n", KEEPER_DEATHS, KEEPER_SECONDS);
+	close_fd(&v->plan.uffd);
+	close_fd(&v->plan.peer);
+	unlink(v->socket);
+	mount_remove(v->mount, true);
+	_exit(1);
+}
+
+/* One worker's life.  False: it could not be started, or ended as it should. */
+static bool live(struct view *v, int ready)
+{
+	pid_t pid;
+	int sock, status;
+
+	pid = start(v, &sock, ready);
+	if (pid < 0)
+		return true;
+	close_fd(&ready);
+	serve(v, sock);
+	close(sock);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return !v->frames.book->closed;
+}
+
+void keeper_run(struct view *v, int ready)
+{
+	time_t deaths[KEEPER_DEATHS];
+
+	for (unsigned int n = 0; live(v, ready); n++) {
+		if (!v->frames.book->served)
+			_exit(1);
+		ready = -1;
+		if (hopeless(deaths, n))
+			give_up(v);
+		atomic_fetch_add(&v->frames.book->restarts, 1);
+	}
+	_exit(0);
+}
+
+static int ask(struct view *v, char op, int fd)
+{
+	char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec iov = { &op, 1 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *c;
+
+	if (fd >= 0) {
+		msg.msg_control = control;
+		msg.msg_controllen = sizeof(control);
+		c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(fd));
+		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	}
+	if (sendmsg(v->keeper, &msg, MSG_NOSIGNAL) < 0 || recv(v->keeper, &op, 1, 0) != 1)
+		return -EPIPE;
+	return 0;
+}
+
+int keeper_release(struct view *v)
+{
+	return ask(v, KEEPER_RELEASE, -1);
+}
+
+int keeper_lower(struct view *v, int fd)
+{
+	int r = ask(v, KEEPER_LOWER, fd);
+
+	/* Without a keeper there will be no later worker. */
+	return r == -EPIPE && errno == EPIPE ? 0 : r;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "control.h"
+#include "fs.h"
+#include "monitor.h"
+#include "point.h"
+#include "view.h"
+#include "worker.h"
+
+static void fail(const char *what)
+{
+	fprintf(stderr, "vmfork-view: %s\n", what);
+	_exit(1);
+}
+
+static void spawn(void *(*run)(void *), void *argument)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, run, argument))
+		fail("no thread can be started");
+}
+
+/*
+ * A worker before this one may have died between its word that the machine is let go and
+ * the deed.
+ */
+static void resume(struct view *v)
+{
+	struct book *book = v->frames.book;
+
+	frames_recount(&v->frames);
+	v->source.lower = v->plan.lower;
+	v->faults.uffd = v->plan.uffd;
+	v->faults.peer = v->plan.peer;
+	if (!atomic_load(&book->live) || book->state == BOOK_DROPPED ||
+	    (book->source == BOOK_LOWER && v->plan.uffd >= 0))
+		faults_let_go(v);
+	faults_wake(v);
+}
+
+static void be_ready(int log, int ready)
+{
+	if (ready < 0)
+		return;
+	dup2(log, STDERR_FILENO);
+	(void)!write(ready, "", 1);
+	close(ready);
+}
+
+void worker_run(struct view *v, int ready)
+{
+	resume(v);
+	if (!fs_start(v))
+		fail("the file system does not start");
+	if (atomic_load(&v->frames.book->live))
+		spawn(faults_thread, v);
+	if (v->monitor)
+		spawn(monitor_thread, v);
+	atomic_store(&v->frames.book->served, 1);
+	be_ready(v->log, ready);
+	POINT("started");
+	control_run(v);
+	_exit(0);
+}

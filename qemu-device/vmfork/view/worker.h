@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+/* The worker does all the work of a view, on what the keeper and the workers before left. */
+#ifndef WORKER_H
+#define WORKER_H
+
+struct view;
+
+/* A byte to @ready when it serves; -1: no one waits. */
+void worker_run(struct view *v, int ready) __attribute__((noreturn));
+
+#endif /* WORKER_H */

@@ -311,7 +311,7 @@ static int endless(void *ctx, uint64_t offset, void *buf, size_t size)
 
 static void tables_are_bounded(void)
 {
-	struct core_range all = { 0, 0, CORE_RAM_MAX / 64 };
+	struct core_range all = { 0, 0, CORE_RAM_MAX / 16 };
 	struct paging_ram ram = { &all, 1, endless, NULL };
 	struct paging_root root = { 0, 4, 1 };
 	struct paging_map map;

@@ -14,6 +14,8 @@ static inline gboolean disk_attach(struct store *s G_GNUC_UNUSED, const char *o 
 {
 	return vmfork_fail(error, VMFORK_REFUSED, "this vmfork is built without disks");
 }
+#define disk_load disk_attach
+#define disk_keep(store, disks, snap, error) ((void)(error), TRUE)
 #define disk_prepare(store, disks, snap, error) ((void)(error), TRUE)
 #define disk_freeze(store, disks, snap, error) ((void)(error), TRUE)
 #define disk_abandon(store, disks, snap) ((void)(snap))

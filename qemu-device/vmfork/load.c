@@ -56,7 +56,7 @@ static gboolean load_disks(struct machine *m, const char *dir, guint n, GError *
 	for (guint i = 0; i < n; i++) {
 		g_autofree char *path = g_strdup_printf("%s/disk%u.qcow2", dir, i);
 
-		if (!disk_attach(m->store, owner, i, path, &disk, error))
+		if (!disk_load(m->store, owner, i, path, &disk, error))
 			return FALSE;
 		json_array_add_object_element(disks, disk);
 	}

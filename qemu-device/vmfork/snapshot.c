@@ -188,8 +188,11 @@ static gboolean snapshot_pause(struct snapshot *s, GError **error)
 static gboolean snapshot_finish(struct snapshot *s, GError **error)
 {
 	struct take *t = &s->take;
+	JsonArray *disks = machine_disks(t->run);
 
 	json_object_set_int_member(t->s->meta, "pause-us", s->pause);
+	if (disks && !disk_keep(t->v->store, disks, t->s->name, error))
+		return FALSE;
 	if (!snap_describe(t->s, TRUE, error))
 		return FALSE;
 	step(STEP_SNAPSHOT_DESCRIBED);

@@ -28,9 +28,13 @@ install: install-storage
 install-storage: $(BUILD)/vmfork-storage
 	$(Q)$(INSTALL) -D -m 755 $< $(DESTDIR)$(LIBEXEC)/vmfork-storage
 
+check: check-disk
+check-disk: $(DISK_TESTS)
+	$(Q)for test in $(DISK_TESTS); do $$test || exit 1; done
+
 # 1,000 deaths of the daemon under a client that writes
 ROUNDS ?= 1000
 check-disk-kill: $(BUILD)/test/disk-kill
 	$(Q)$< $(ROUNDS)
 
-.PHONY: install-storage check-disk-kill
+.PHONY: install-storage check-disk check-disk-kill

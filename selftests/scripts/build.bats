@@ -101,7 +101,8 @@ one_line_series() {
 
 # source_has FILE...: the last build's source has those of the series, and no other
 source_has() {
-	(cd "$VMGEN_CACHE/work/kernel-toy/src" && ls -- *-file 2> /dev/null || :) | diff - <(printf '%s\n' "$@")
+	find "$VMGEN_CACHE/work/kernel-toy/src" -maxdepth 1 -name '*-file' -printf '%f\n' | sort |
+		diff - <(printf '%s\n' "$@")
 }
 
 @test "build: all series are applied, and their patches in their order decide what is built" {

@@ -52,12 +52,9 @@ machine_build() (
 	! store_find "$entry" || exit 0
 	scratch=$(store_scratch)
 	case $1 in
-	programs) make --no-print-directory -s -C "$VM_TOP/selftests/vmfork" O="$scratch" >&2 ;;
-	vmfork)
-		make --no-print-directory -s -C "$VM_TOP/qemu-device/vmfork" BUILD="$scratch" >&2
-		make --no-print-directory -s -C "$VM_TOP/qemu-device/vmfork/view" BUILD="$scratch" >&2
-		;;
-	vmfork-test) make --no-print-directory -s -C "$VM_TOP/qemu-device/vmfork" BUILD="$scratch" TEST=1 >&2 ;;
+	programs) make --no-print-directory -s -C "$VM_TOP/selftests/vmfork" O="$scratch" >&2 || exit ;;
+	vmfork) make --no-print-directory -s -C "$VM_TOP/qemu-device/vmfork" BUILD="$scratch" >&2 || exit ;;
+	vmfork-test) make --no-print-directory -s -C "$VM_TOP/qemu-device/vmfork" BUILD="$scratch" TEST=1 >&2 || exit ;;
 	esac
 	store_add "$scratch" "$entry"
 	store_find "$entry"

@@ -8,7 +8,7 @@
  *	write N		stores N into every page: "wrote PAGES"
  *	check N		"PAGES of PAGES": how many have N in them
  *	count		"PAGES"
- *	end		ends; its pages are free then
+ *	end		ends, without an answer; its pages are free then
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -83,8 +83,6 @@ static void answer(FILE *out, const char *line)
 		fprintf(out, "%zu of %zu\n", same, count);
 	} else if (!strcmp(line, "count\n")) {
 		fprintf(out, "%zu\n", count);
-	} else if (!strcmp(line, "end\n")) {
-		exit(0);
 	} else {
 		fprintf(out, "what is %s", line);
 	}
@@ -104,6 +102,8 @@ static void serve(const char *path)
 		in = fopen(path, "r");
 		if (!in || !fgets(line, sizeof(line), in))
 			die(path);
+		if (!strcmp(line, "end\n"))
+			exit(0);
 		out = fopen(back, "w");
 		if (!out)
 			die(back);

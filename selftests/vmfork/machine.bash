@@ -199,13 +199,13 @@ machine_generation() {
 
 # machine_pairs NAME SET COUNT [DISK]: begins to write them
 machine_pairs() {
-	vm_run "$1" "pairs ${*:2} > /run/pairs.$2 2>&1 & until grep -q writing /run/pairs.$2; do
+	vm_run "$1" "pairs ${*:2} > /run/pairs.$2 2>&1 & until grep -qs writing /run/pairs.$2; do
 		kill -0 \$! || { cat /run/pairs.$2; exit 1; }; usleep 10000; done"
 }
 
 # machine_hold NAME SET PAGES|all: prints how many pages are held; then machine_ask
 machine_hold() {
-	vm_run "$1" "hold $2 $3 /run/hold.$2 > /run/held.$2 2>&1 & until grep -q holding /run/held.$2; do
+	vm_run "$1" "hold $2 $3 /run/hold.$2 > /run/held.$2 2>&1 & until grep -qs holding /run/held.$2; do
 		kill -0 \$! || { cat /run/held.$2; exit 1; }; usleep 10000; done; cut -d' ' -f2 /run/held.$2"
 }
 

@@ -173,9 +173,11 @@ machine_await() {
 	local end=$((SECONDS + VM_TIMEOUT)) patience=1
 
 	until VM_TIMEOUT=$patience vm_run "$1" true 2> /dev/null; do
-		((SECONDS < end)) && vm_alive "$(machine_pid "$1")" ||
-			{ vm_error "$1" "the agent did not come up"; return 1; }
-		((patience < 16)) && patience=$((patience * 2))
+		if ((SECONDS >= end)) || ! vm_alive "$(machine_pid "$1")"; then
+			vm_error "$1" "the agent did not come up"
+			return 1
+		fi
+		((patience >= 16)) || patience=$((patience * 2))
 	done
 }
 

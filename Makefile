@@ -17,6 +17,10 @@ demo: ## restore eight clones from one snapshot and watch them diverge
 	@scripts/setup run
 	@scripts/demo
 
+demo-view: ## snapshot a guest that works on, read its frozen memory, fork it, roll it back
+	@scripts/setup run
+	@scripts/demo-view
+
 test: ## build everything, test on all kernels
 	@scripts/setup test
 	@scripts/test
@@ -31,7 +35,7 @@ test-debug: ## the driver's tests, and restores, under KASAN, lockdep and kmemle
 
 test-long: ## what else there is: debug kernel, migrations, streams, boot, facts, newest QEMU
 	@scripts/setup test
-	@scripts/test debug restores each stepped long facts bases
+	@scripts/test debug restores each stepped vmfork-long long facts bases
 
 # Fewer restores are no evidence: the document stays as it is.
 endurance: ## 10,000 restores of one lineage, continued if interrupted (COUNT=, MINUTES=)
@@ -73,4 +77,4 @@ clean: ## delete what was built in the checkout
 clean-cache: ## delete the sources and builds in the cache
 	@scripts/build --clean
 
-.PHONY: help demo test check test-debug test-long endurance patches-check proof shell bench experiments fuzz install clean clean-cache
+.PHONY: help demo demo-view test check test-debug test-long endurance patches-check proof shell bench experiments fuzz install clean clean-cache

@@ -6,6 +6,7 @@
 #include "guard.h"
 #include "process.h"
 #include "recover.h"
+#include "steps.h"
 
 enum { GUARD_PIPE = 3, GUARD_LOCK = 4 };
 
@@ -70,6 +71,7 @@ gboolean verb_guard(struct vmfork *v, int argc, char **argv, char **rest G_GNUC_
 		return FALSE;
 	if (guard_is_dismissed())
 		return TRUE;
+	step_disarm();
 	m = machine_open(v->store, argv[1], error);
 	if (!m)
 		return FALSE;

@@ -91,22 +91,24 @@ JsonObject *look_snapshot(struct snap *s)
 /* A view's server that was stopped lets the machine wait at its next write. */
 static void look_server(JsonObject *row, const char *dir)
 {
-	g_autoptr(JsonObject) process = view_process(dir), status = NULL;
+	g_autoptr(GPtrArray) processes = view_processes(dir);
+	gint64 stopped = view_stopped(dir);
 	g_autofree char *hint = NULL;
-	gint64 pid = process ? json_object_get_int_member(process, "pid") : 0;
+	JsonObject *status = NULL;
 
-	if (!process)
+	if (processes->len == 0)
 		return;
-	if (process_state(process) != 'T')
+	if (!stopped)
 		status = view_ask(dir, "status", NULL, LOOK_PATIENCE, NULL);
 	if (status) {
 		json_object_remove_member(status, "ok");
-		json_object_set_object_member(row, "server", g_steal_pointer(&status));
-	} else {
-		hint = g_strdup_printf("its server does not answer: \"kill -CONT %"
-				       G_GINT64_FORMAT "\" if it was stopped", pid);
-		json_object_set_string_member(row, "waits", hint);
+		json_object_set_object_member(row, "server", status);
+		return;
 	}
+	hint = stopped ? g_strdup_printf("for its server: \"kill -CONT %" G_GINT64_FORMAT "\" "
+					 "lets it go on", stopped) :
+	       g_strdup("for its server, which does not answer");
+	json_object_set_string_member(row, "waits", hint);
 }
 
 static void look_users(JsonObject *row, struct snap *s)
@@ -126,7 +128,7 @@ static const char *look_warning(JsonObject *row, struct snap *s)
 	const char *how = machine_string(s->meta, "how");
 
 	if (json_object_has_member(row, "waits"))
-		return "the server of the view is stopped or stuck: its machine waits";
+		return "the server of the view was stopped: the machine waits for it";
 	if (server && json_object_get_boolean_member_with_default(server, "full", FALSE))
 		return "the budget is used up: the machine is stopped; \"vmfork save\" what you "
 		       "need, then \"vmfork rm\" the snapshot";

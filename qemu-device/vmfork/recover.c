@@ -168,7 +168,7 @@ static void recover_lose(struct machine *m, const char *old, GError *why)
 	g_autofree char *dir = store_path(m->store, "snapshots", old, NULL);
 
 	vmfork_warn("the snapshot %s is lost: %s", old, why->message);
-	view_end(dir, NULL);
+	view_end(dir, TRUE, NULL);
 }
 
 static void recover_old(struct machine *m, const char *old)
@@ -220,7 +220,7 @@ static gboolean recover_snapshot(struct machine *m, GError **error)
 	recover_old(m, old);
 	on = recover_run_on(m, error);
 	recover_abandon(m, s);
-	if (s && !snap_discard(s, on ? error : NULL))
+	if (s && !snap_discard(s, TRUE, on ? error : NULL))
 		return FALSE;
 	return on;
 }

@@ -97,6 +97,12 @@ static void rm_forget(struct machine *m, const char *snap, GError **error)
 	machine_note(m, error);
 }
 
+/* Nobody can have begun to read what is half made. */
+static gboolean rm_is_forced(struct rm *r, struct snap *s)
+{
+	return r->force || !s->meta;
+}
+
 static gboolean rm_mark(struct rm *r, struct snap *s, GError **error)
 {
 	gboolean done;
@@ -117,7 +123,7 @@ static gboolean rm_discard(struct rm *r, struct snap *s, struct machine *m, GErr
 	if (!rm_mark(r, s, error))
 		return FALSE;
 	rm_sweep(s);
-	if (!snap_discard(s, error))
+	if (!snap_discard(s, rm_is_forced(r, s), error))
 		return FALSE;
 	if (m)
 		rm_forget(m, s->name, NULL);

@@ -208,9 +208,9 @@ gboolean snap_mark(struct snap *s, GError **error)
 			   "first, or use --force, which does that", s->name, list);
 }
 
-gboolean snap_discard(struct snap *s, GError **error)
+gboolean snap_discard(struct snap *s, gboolean force, GError **error)
 {
-	if (!view_end(s->dir, error))
+	if (!view_end(s->dir, force, error))
 		return FALSE;
 	step(STEP_RM_CLOSED);
 	if (!view_unmount(s->dir, error))

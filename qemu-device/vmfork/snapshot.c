@@ -21,7 +21,7 @@ struct snapshot {
 /* --- before ------------------------------------------------------------------------- */
 
 /* A view that write-protects the machine's memory now has to let go first. */
-static const char *snapshot_live_view(struct machine *m)
+static char *snapshot_live_view(struct machine *m)
 {
 	const char *name = machine_string(m->record, "view");
 	g_autofree char *dir = NULL;
@@ -31,7 +31,7 @@ static const char *snapshot_live_view(struct machine *m)
 		return NULL;
 	dir = store_path(m->store, "snapshots", name, NULL);
 	status = view_ask(dir, "status", NULL, VIEW_PATIENCE, NULL);
-	return g_strcmp0(machine_string(status, "state"), "frozen") == 0 ? name : NULL;
+	return g_strcmp0(machine_string(status, "state"), "frozen") == 0 ? g_strdup(name) : NULL;
 }
 
 static gboolean snapshot_note(struct snapshot *s, GError **error)
@@ -99,6 +99,22 @@ static gboolean snapshot_stop(struct snapshot *s, GError **error)
 	return TRUE;
 }
 
+/* The event comes a moment before QEMU has finished: "cont" would be refused, and there is
+ * no event of that. */
+static gboolean snapshot_settle(struct take *t, GError **error)
+{
+	for (;;) {
+		g_autofree char *status = machine_status(t->qmp, error);
+
+		if (!status)
+			return FALSE;
+		if (strcmp(status, "finish-migrate") != 0)
+			return TRUE;
+		if (!cancel_sleep(1000, error))
+			return FALSE;
+	}
+}
+
 static gboolean snapshot_state(struct take *t, GError **error)
 {
 	g_autofree char *path = snap_path(t->s, "state");
@@ -108,7 +124,7 @@ static gboolean snapshot_state(struct take *t, GError **error)
 	json_object_set_string_member(arguments, "uri", uri);
 	qmp_forget(t->qmp);
 	if (!qmp_do(t->qmp, "migrate", arguments, error) ||
-	    !launch_await_migration(t->qmp, error))
+	    !launch_await_migration(t->qmp, error) || !snapshot_settle(t, error))
 		return FALSE;
 	step(STEP_SNAPSHOT_STATE);
 	return TRUE;
@@ -216,7 +232,7 @@ static void snapshot_take_back(struct snapshot *s)
 	/* The monitor may be in the middle of an answer, and serves one at a time. */
 	take_clear(&s->take);
 	if (!(noted ? machine_recover(s->take.m, &error) :
-		      snap_discard(s->take.s, &error)))
+		      snap_discard(s->take.s, TRUE, &error)))
 		vmfork_warn("%s: \"vmfork rm %s\" when that is mended", error->message,
 			    s->take.s->name);
 	cancel_expose();

@@ -22,6 +22,11 @@ void step(enum step at)
 	kill(getpid(), by && strcmp(by, "INT") == 0 ? SIGINT : SIGKILL);
 }
 
+void step_disarm(void)
+{
+	unsetenv("VMFORK_DIE_AT");
+}
+
 gboolean verb_steps(struct vmfork *v G_GNUC_UNUSED, int argc G_GNUC_UNUSED,
 		    char **argv G_GNUC_UNUSED, char **rest G_GNUC_UNUSED,
 		    GError **error G_GNUC_UNUSED)

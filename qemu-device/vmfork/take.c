@@ -38,6 +38,7 @@ void take_clear(struct take *t)
 	take_close(t);
 	g_clear_pointer(&t->blocks, json_array_unref);
 	g_clear_pointer(&t->qmp, qmp_free);
+	g_clear_pointer(&t->old, g_free);
 }
 
 gboolean take_is(struct take *t, const char *how)
@@ -86,7 +87,7 @@ static gboolean take_fall_back(struct take *t, GError **error)
 	take_close(t);
 	g_clear_pointer(&t->blocks, json_array_unref);
 	t->how = "copy";
-	return view_end(t->s->dir, error) && view_unmount(t->s->dir, error);
+	return view_end(t->s->dir, TRUE, error) && view_unmount(t->s->dir, error);
 }
 
 /* --- the way "view" ------------------------------------------------------------------ */
@@ -374,6 +375,8 @@ static JsonObject *take_describe_block(JsonObject *block, gint64 offset)
 	json_object_set_string_member(d, "id", json_object_get_string_member(block, "id"));
 	json_object_set_int_member(d, "offset", offset);
 	json_object_set_int_member(d, "size", json_object_get_int_member(block, "size"));
+	/* Of a copy that is private, whatever the machine's own pages are. */
+	json_object_set_int_member(d, "page-size", 4096);
 	if (json_object_has_member(block, "ranges"))
 		json_object_set_array_member(d, "ranges", json_array_ref(
 			json_object_get_array_member(block, "ranges")));

@@ -20,7 +20,7 @@ struct take {
 	struct qmp *qmp;
 	struct view_options options;
 	const char *how;	/* "view", "process" or "copy" */
-	const char *old;	/* the live view, or NULL */
+	char *old;		/* the live view, or NULL */
 	gboolean detached;	/* it has let go of the memory, for this one */
 	JsonArray *blocks;	/* as ram-view-open has them, or NULL */
 	int peer, fds[TAKE_BLOCKS + 1], n;	/* of ram-view-open: userfaultfd, blocks */

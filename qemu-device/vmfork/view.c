@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
@@ -178,50 +179,95 @@ gboolean view_do(const char *dir, const char *op, JsonObject *request, gint64 pa
 
 /* --- the end --------------------------------------------------------------------- */
 
-JsonObject *view_process(const char *dir)
+/* The server's processes have the command line with which it was started. */
+static gboolean view_is_server(const char *pid, const char *dir)
 {
-	g_autoptr(GSocket) socket = view_connect(dir, NULL);
-	g_autoptr(GCredentials) peer = socket ? g_socket_get_credentials(socket, NULL) : NULL;
-	pid_t pid = peer ? g_credentials_get_unix_pid(peer, NULL) : 0;
+	g_autofree char *path = g_strdup_printf("/proc/%s/cmdline", pid), *text = NULL;
+	gsize size;
+	const char *option, *end;
 
-	return pid > 1 ? process_record(pid) : NULL;
+	if (!g_file_get_contents(path, &text, &size, NULL) || size == 0 ||
+	    !g_str_has_suffix(text, "vmfork-view"))
+		return FALSE;
+	end = text + size;
+	option = text + strlen(text) + 1;
+	return option < end && strcmp(option, "--dir") == 0 &&
+	       option + strlen(option) + 1 < end && strcmp(option + strlen(option) + 1, dir) == 0;
 }
 
-/* A keeper would start its worker again: what has the view's socket is killed until
- * nobody has it. */
+GPtrArray *view_processes(const char *dir)
+{
+	GPtrArray *found = g_ptr_array_new_with_free_func((GDestroyNotify)json_object_unref);
+	GDir *proc = g_dir_open("/proc", 0, NULL);
+	const char *name;
+
+	while (proc && (name = g_dir_read_name(proc)))
+		if (g_ascii_isdigit(name[0]) && view_is_server(name, dir))
+			g_ptr_array_add(found, process_record(atoi(name)));
+	if (proc)
+		g_dir_close(proc);
+	return found;
+}
+
+gint64 view_stopped(const char *dir)
+{
+	g_autoptr(GPtrArray) processes = view_processes(dir);
+
+	for (guint i = 0; i < processes->len; i++)
+		if (process_state(processes->pdata[i]) == 'T')
+			return json_object_get_int_member(processes->pdata[i], "pid");
+	return 0;
+}
+
+/* The keeper first, for it would start its worker again: it leads their session. */
+static void view_kill_keeper(GPtrArray *processes)
+{
+	gint64 pid;
+
+	for (guint i = 0; i < processes->len; i++) {
+		pid = json_object_get_int_member(processes->pdata[i], "pid");
+		if (getsid(pid) == pid)
+			process_end(processes->pdata[i], NULL);
+	}
+}
+
 static gboolean view_kill(const char *dir, GError **error)
 {
-	for (int i = 0; i < 100; i++) {
-		g_autoptr(JsonObject) process = view_process(dir);
-		pid_t session;
+	g_autoptr(GPtrArray) processes = view_processes(dir);
 
-		if (!process)
-			return TRUE;
-		session = getsid(json_object_get_int_member(process, "pid"));
-		if (session > 1 && session != getsid(0)) {
-			g_autoptr(JsonObject) keeper = process_record(session);
-
-			process_end(keeper, NULL);
-		}
-		if (!process_end(process, error))
+	view_kill_keeper(processes);
+	g_ptr_array_unref(processes);
+	processes = view_processes(dir);
+	for (guint i = 0; i < processes->len; i++)
+		if (!process_end(processes->pdata[i], error))
 			return FALSE;
-	}
-	return vmfork_fail(error, VMFORK_FAILED, "the server of the view in %s does not end",
-			   dir);
+	return TRUE;
 }
 
-gboolean view_end(const char *dir, GError **error)
+/* FALSE: it has a reason not to. */
+static gboolean view_close(const char *dir, gboolean force, GError **error)
 {
 	JsonObject *request = json_object_new();
-	g_autoptr(JsonObject) process = view_process(dir);
+	g_autoptr(GError) why = NULL;
 
-	json_object_set_boolean_member(request, "force", TRUE);
-	if (process_state(process) == 'T')
-		json_object_unref(request);
-	else if (process)
-		view_do(dir, "close", request, VIEW_CLOSE, NULL);
-	else
-		json_object_unref(request);
+	json_object_set_boolean_member(request, "force", force);
+	if (view_do(dir, "close", request, VIEW_CLOSE, &why) || force ||
+	    why->domain != VMFORK_ERROR)
+		return TRUE;
+	return vmfork_fail(error, VMFORK_REFUSED, "%s; --force does not wait for that",
+			   why->message);
+}
+
+gboolean view_end(const char *dir, gboolean force, GError **error)
+{
+	g_autoptr(GPtrArray) processes = view_processes(dir);
+
+	if (processes->len == 0)
+		return TRUE;
+	if (!view_stopped(dir) && !view_close(dir, force, error))
+		return FALSE;
+	for (guint i = 0; i < processes->len; i++)
+		process_await_end(processes->pdata[i], VIEW_CLOSE, NULL);
 	return view_kill(dir, error);
 }
 

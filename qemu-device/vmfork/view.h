@@ -23,11 +23,14 @@ JsonObject *view_ask(const char *dir, const char *op, JsonObject *request, gint6
 		     GError **error);
 gboolean view_do(const char *dir, const char *op, JsonObject *request, gint64 patience,
 		 GError **error);
-/* A process that listens for requests: there is a server, if it answers or not. */
-JsonObject *view_process(const char *dir);
+/* Records (process.h) of its processes, if it answers or not. */
+GPtrArray *view_processes(const char *dir);
+/* The number of one that was stopped (kill -STOP), or 0. */
+gint64 view_stopped(const char *dir);
 gboolean view_mounted(const char *dir);
-/* Asked to end, and killed where it does not. */
-gboolean view_end(const char *dir, GError **error);
+/* Asked to end, and killed where it does not answer.  Without force a file of the view
+ * that somebody reads is a reason not to. */
+gboolean view_end(const char *dir, gboolean force, GError **error);
 gboolean view_unmount(const char *dir, GError **error);
 
 #endif

@@ -18,20 +18,10 @@ teardown() {
 
 	vm_check_logs || status=1
 	vm_stop_all
-	remove_all || status=1
+	machine_remove_all || status=1
 	nothing_left || status=1
 	machine_cleanup
 	return "$status"
-}
-
-# Clones before what they live off: by force, in any order, that is vmfork's business.
-remove_all() {
-	local names
-
-	[[ -d $VMFORK_DIR ]] || return 0
-	names=$(vf ls | jq -r '(.machines[], .snapshots[]) | .name') || return
-	# shellcheck disable=SC2086 # names have no spaces
-	[[ -z $names ]] || vf rm --force $names > /dev/null
 }
 
 nothing_left() {

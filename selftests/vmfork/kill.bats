@@ -35,11 +35,11 @@ goes_on() {
 clean_but() {
 	local keep=" $* " name names=()
 
-	for name in $(vf ls | jq -r '(.machines[], .snapshots[]) | .name'); do
+	for name in $(machine_names); do
 		[[ $keep == *" $name "* ]] || names+=("$name")
 	done
 	((${#names[@]} == 0)) || vf rm --force "${names[@]}" > /dev/null
-	is "$(vf ls | jq -r '(.machines[], .snapshots[]) | .name' | sort | xargs)" "$(printf '%s\n' "$@" | sort | xargs)" "what is left"
+	is "$(machine_names | sort | xargs)" "$(printf '%s\n' "$@" | sort | xargs)" "what is left"
 }
 
 @test "kill: snapshot, at each step, by kill -9 and by ^C" {

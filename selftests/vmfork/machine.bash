@@ -9,7 +9,7 @@
 #   machine_run NAME [OPTION...] [-- QEMU-OPTION...]     run one, and wait for its agent
 #   machine_follow NAME...         let vm_run and vm_qmp of vm.bash speak to machines
 #   machine_await NAME             wait for its agent
-#   machine_pid NAME, machine_status NAME [FILTER]
+#   machine_pid NAME, machine_status NAME FILTER, machine_names, machine_remove_all
 #
 # Knobs: those of vm.bash, VMFORK (the command), VMFORK_PROGRAMS (a folder with guest/ and
 # host/), MACHINE_MEMORY (256M), MACHINE_CPUS (2).
@@ -27,6 +27,8 @@ machine_prepare() {
 		VMGEN_INITRAMFS=$("$VM_TOP/selftests/harness/initramfs" --with "$VMFORK_PROGRAMS/guest:/bin") || return
 	vm_prepare "$base" --config cloud || return
 	export VMFORK VMFORK_PROGRAMS VMGEN_INITRAMFS
+	# For the daemon that owns the disks.
+	export PATH=$VMGEN_QEMU/bin:$PATH
 }
 
 machine_sources() {
@@ -50,12 +52,9 @@ machine_build() (
 	! store_find "$entry" || exit 0
 	scratch=$(store_scratch)
 	case $1 in
-	programs) make --no-print-directory -s -C "$VM_TOP/selftests/vmfork" O="$scratch" >&2 ;;
-	vmfork) make --no-print-directory -s -C "$VM_TOP/qemu-device/vmfork" BUILD="$scratch" >&2 ;;
-	vmfork-test)
-		make --no-print-directory -s -C "$VM_TOP/qemu-device/vmfork" BUILD="$scratch" \
-			CPPFLAGS=-DVMFORK_TEST >&2
-		;;
+	programs) make --no-print-directory -s -C "$VM_TOP/selftests/vmfork" O="$scratch" >&2 || exit ;;
+	vmfork) make --no-print-directory -s -C "$VM_TOP/qemu-device/vmfork" BUILD="$scratch" >&2 || exit ;;
+	vmfork-test) make --no-print-directory -s -C "$VM_TOP/qemu-device/vmfork" BUILD="$scratch" TEST=1 >&2 || exit ;;
 	esac
 	store_add "$scratch" "$entry"
 	store_find "$entry"
@@ -98,6 +97,21 @@ machine_cleanup() {
 # Bats waits for whoever holds its descriptor 3.
 vf() {
 	"$VMFORK" --json "$@" 3>&-
+}
+
+# machine_names: of all machines and snapshots
+machine_names() {
+	vf ls | jq -r '.machines[].machine, .snapshots[].snapshot'
+}
+
+# machine_remove_all: clones and what they live off, in any order, which is vmfork's business
+machine_remove_all() {
+	local names
+
+	[[ -d $VMFORK_DIR ]] || return 0
+	names=$(machine_names | xargs) || return
+	# shellcheck disable=SC2086 # names have no spaces
+	[[ -z $names ]] || vf rm --force $names > /dev/null
 }
 
 # What each machine here is made of, in MACHINE.
@@ -150,8 +164,9 @@ machine_await() {
 	done
 }
 
+# machine_status NAME FILTER: of a machine, or a snapshot
 machine_status() {
-	vf status "$1" | jq -r "${2:-.}"
+	vf status "$1" | jq -r ".machines[0] // .snapshots[0] | $2"
 }
 
 machine_pid() {

@@ -137,7 +137,7 @@ other_worker_than() {
 	vm_qmp vm '{"execute":"cont"}' > /dev/null
 	wait $!
 	holds vm 1 2 "$count"
-	remove_all
+	machine_remove_all
 	umount "$VMFORK_DIR"
 }
 
@@ -156,7 +156,7 @@ other_worker_than() {
 	refused '[12]' '' vf snapshot vm ../../precious
 	refused '[12]' '' vf fork vm --name ../precious
 	[[ -e $VM_ROOT/precious ]]
-	is "$(vf ls | jq -c '[.machines[].name, .snapshots[].name]')" '["vm"]' "what there is"
+	is "$(machine_names)" vm "what there is"
 }
 
 @test "robust: two of every verb at once do not harm each other" {
@@ -173,7 +173,7 @@ other_worker_than() {
 	done
 	at_least "$ok" 1 "snapshots taken"
 	is "$(vf ls | jq '.snapshots | length')" "$ok" "snapshots"
-	vf ls | jq -r '.snapshots[].name' | xargs "$VMFORK" rm --force
+	vf ls | jq -r '.snapshots[].snapshot' | xargs "$VMFORK" rm --force
 
 	vf snapshot vm snap
 	pids=() ok=0

@@ -79,7 +79,7 @@ rollback() {
 
 @test "rollback: to another machine's snapshot, or to none, is refused, and nothing happens" {
 	machine_run vm
-	machine_run other
+	MACHINE_MEMORY=128M machine_run other
 	vf snapshot other theirs
 	refused 3 'nothing' vf rollback vm nothing
 	refused 4 'theirs' vf rollback vm theirs

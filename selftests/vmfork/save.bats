@@ -28,7 +28,7 @@ in_own_network() {
 	vf save snap "$VM_ROOT/saved"
 	running vm
 	vf rm --force vm snap
-	is "$(vf ls | jq '[.machines[], .snapshots[]] | length')" 0 "what is left"
+	is "$(machine_names)" '' "what is left"
 
 	elsewhere in_own_network load "$VM_ROOT/saved" copy
 	elsewhere machine_follow copy
@@ -38,7 +38,7 @@ in_own_network() {
 	at_least "$now" $((generation + 1)) "generation"
 	isnt "$again" "$instance" "instance id"
 	elsewhere vf snapshot copy snap
-	elsewhere remove_all
+	elsewhere machine_remove_all
 }
 
 @test "save: a checkpoint is loaded twice, and once more when the first two are gone" {
@@ -66,7 +66,7 @@ in_own_network() {
 	is "$(< "$VM_ROOT/there/file")" mine "what was there"
 	refused '[134]' '' vf load "$VM_ROOT/there" copy
 	refused '[134]' '' vf load "$VM_ROOT/nowhere" copy
-	is "$(vf ls | jq -c '[.machines[].name]')" '["vm"]' "machines"
+	is "$(vf ls | jq -c '[.machines[].machine]')" '["vm"]' "machines"
 }
 
 @test "save: one that was cut short or changed is not loaded" {
@@ -83,7 +83,7 @@ in_own_network() {
 	refused '[14]' '' vf load "$VM_ROOT/saved" copy
 	rm "$VM_ROOT/saved/meta.json"
 	refused '[134]' '' vf load "$VM_ROOT/saved" copy
-	is "$(vf ls | jq -c '[.machines[].name]')" '["vm"]' "machines"
+	is "$(vf ls | jq -c '[.machines[].machine]')" '["vm"]' "machines"
 }
 
 @test "save: on a full disk it says so, and leaves nothing" {

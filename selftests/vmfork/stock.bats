@@ -47,6 +47,8 @@ setup_file() {
 @test "stock: doctor says that this QEMU has no view, and what that costs" {
 	local said
 
-	said=$("$VMFORK" doctor --qemu "$MACHINE_QEMU/bin/qemu-system-x86_64" 2>&1 || :)
-	[[ $said == *copy* || $said == *copied* || $said == *copies* ]] || { echo "$said" >&2; false; }
+	said=$(vf doctor --qemu "$MACHINE_QEMU/bin/qemu-system-x86_64")
+	is "$(jq -r .how <<< "$said")" copy "how"
+	at_least "$(jq '."pause-us-per-gib"' <<< "$said")" 1 "cost"
+	is "$(vf doctor --qemu "$VMGEN_QEMU/bin/qemu-system-x86_64" | jq -r .how)" view "how, with our QEMU"
 }

@@ -162,10 +162,6 @@ begin_to_fill() {
 	FILLING=$!
 }
 
-status_of() {
-	vf status "$1" | jq -r "$2"
-}
-
 @test "view: when the budget is spent, --on-full stop holds the machine and loses nothing" {
 	local count
 
@@ -175,7 +171,7 @@ status_of() {
 	begin_to_fill vm
 	becomes 60 stopped vm
 	is "$(words_of "$(view_of snap ram)" 1)" "{\"1\":$count}" "pages in the view"
-	is "$(status_of snap '.. | .full? // empty')" true "full"
+	is "$(machine_status snap .server.full)" true "full"
 
 	# The way out.
 	vf rm snap
@@ -194,7 +190,7 @@ status_of() {
 	begin_to_fill vm
 	wait "$FILLING"
 	is "$(< "$VM_ROOT/answer")" "wrote $count" "what the guest did"
-	is "$(status_of snap '.. | .state? // empty | select(. == "dropped")')" dropped "state"
+	is "$(machine_status snap .server.state)" dropped "state"
 	run dd if="$(view_of snap ram)" of=/dev/null bs=1M
 	[[ $status -ne 0 && $output == *'Input/output error'* ]]
 	holds vm 1 2 "$count"

@@ -43,9 +43,9 @@ typedef struct RamViewEntry {
 } RamViewEntry;
 
 /*
- * The main loop opens a view; only the watcher thread closes it.  While a view is
- * open, nobody changes blocks, uffd and sock.  When none is open, they belong to
- * the main loop.
+ * The main loop opens a view; only the watcher thread closes it.  While a view
+ * is open, nobody changes blocks, uffd and sock.  When none is open, they are
+ * the main loop's.
  */
 static struct {
     QemuMutex lock;
@@ -100,10 +100,10 @@ void ram_view_del_blocker(Error *reason)
 /* The watcher's work */
 
 /*
- * The main loop may wait for a write fault meanwhile, with the BQL and inside of
- * an RCU critical section.  So there must be nothing in here that waits for either
- * of them, or that touches guest memory.  The blocks stay mapped because we hold
- * references to them.
+ * The main loop may wait for a write fault meanwhile, with the BQL and inside
+ * of an RCU critical section.  So there must be nothing in here that waits for
+ * either of them, or that touches guest memory.  The blocks stay mapped, as we
+ * hold references to them.
  */
 static void ram_view_release(void)
 {

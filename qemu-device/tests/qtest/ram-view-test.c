@@ -42,6 +42,7 @@
 #define OLD 0x11223344
 #define NEW 0x55667788
 
+#define PAGE_SIZE 4096          /* these are tests of i386 */
 #define MAX_BLOCKS 4
 
 #define VHOST_USER_F_PROTOCOL_FEATURES 30
@@ -77,7 +78,7 @@ static G_GNUC_PRINTF(1, 2) QTestState *start(const char *fmt, ...)
     return qts;
 }
 
-/* Consumes the response, and returns the message of its error, if there is one */
+/* Consumes the response, and returns the message of its error, or NULL */
 static char *response_error(QDict *rsp)
 {
     QDict *error = qdict_get_qdict(rsp, "error");
@@ -395,13 +396,13 @@ static void check_memory(const char *object, uint64_t page_size,
 
 static void test_memfd(void)
 {
-    check_memory(MEMFD, getpagesize(), 0);
+    check_memory(MEMFD, PAGE_SIZE, 0);
 }
 
 static void test_ram(void)
 {
     check_memory("-object memory-backend-ram,id=ram,size=128M,share=on",
-                 getpagesize(), 0);
+                 PAGE_SIZE, 0);
 }
 
 /* A file with room before the memory */
@@ -429,7 +430,7 @@ static void test_file(void)
     }
     object = g_strdup_printf("-object memory-backend-file,id=ram,size=128M,"
                              "share=on,mem-path=%s,offset=2M", path);
-    check_memory(object, getpagesize(), 2 * MiB);
+    check_memory(object, PAGE_SIZE, 2 * MiB);
     unlink(path);
 }
 
@@ -472,11 +473,11 @@ static void test_dma(void)
     qtest_writel(qts, 0x100004, cpu_to_be32(4));
     qtest_writeq(qts, 0x100008, cpu_to_be64(ADDR));
     qtest_writel(qts, ADDR, OLD);
-    view_protect(v, ADDR, getpagesize(), true);
+    view_protect(v, ADDR, PAGE_SIZE, true);
     thread = g_thread_new("dma", dma_run, qts);
     g_assert_cmphex(view_fault(v), ==, ADDR);
     g_assert_cmphex(view_read(v, ADDR), ==, OLD);
-    view_protect(v, ADDR, getpagesize(), false);
+    view_protect(v, ADDR, PAGE_SIZE, false);
     g_thread_join(thread);
     g_assert_cmphex(view_read(v, ADDR), ==, 0x554d4551); /* QEMU */
     view_end(v);
@@ -695,7 +696,8 @@ static void test_private(void)
     check_start_refused("Memory backend 'ram' is private or anonymous",
                         MACHINE "-object memory-backend-ram,id=ram,size=128M");
     check_start_refused("Memory backend 'ram' is private or anonymous",
-                        MACHINE "-object memory-backend-memfd,id=ram,size=128M,share=off");
+                        MACHINE "-object memory-backend-memfd,id=ram,size=128M,"
+                        "share=off");
 }
 
 static void test_read_only(void)
@@ -808,7 +810,8 @@ static void forbid_userfaultfd(void)
     struct sock_fprog program = { ARRAY_SIZE(code), code };
 
     g_assert_cmpint(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), ==, 0);
-    g_assert_cmpint(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), ==, 0);
+    g_assert_cmpint(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program),
+                    ==, 0);
 }
 
 static void test_not_permitted(void)
@@ -1072,14 +1075,24 @@ static void test_other_tracking(void)
 
     set_capability(qts, "background-snapshot", true);
     v = view_open(qts);
-    check_error(start_migration(qts, "file:/dev/null"), "A view of guest memory is open");
+    check_error(start_migration(qts, "file:/dev/null"),
+                "A view of guest memory is open");
     check_faults(v);
     view_end(v);
     set_capability(qts, "background-snapshot", false);
 
     v = view_open(qts);
     set_capability(qts, "postcopy-ram", true);
-    check_error(start_migration(qts, "file:/dev/null"), "A view of guest memory is open");
+    check_error(start_migration(qts, "file:/dev/null"),
+                "A view of guest memory is open");
+    view_end(v);
+    set_capability(qts, "postcopy-ram", false);
+
+    v = view_open(qts);
+    qtest_qmp_assert_success(qts, "{'execute': 'migrate-set-parameters',"
+                             " 'arguments': {'mode': 'cpr-reboot'}}");
+    check_error(start_migration(qts, "file:/dev/null"),
+                "A view of guest memory is open");
     view_end(v);
     qtest_quit(qts);
 }

@@ -1,12 +1,15 @@
 /*
  * Test of snapshots with migration capabilities that they do not go with, and
- * of background snapshots in a file of the mapped-ram format
+ * of background snapshots
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
 #include "qemu/osdep.h"
 #include "libqtest.h"
+#include "qobject/qlist.h"
+#include <linux/magic.h>
+#include <sys/vfs.h>
 
 #define MACHINE "-machine q35 -m 64M -nodefaults "
 #define ADDR 0x200000
@@ -29,7 +32,7 @@ static bool succeeds(QDict *rsp)
     return ret;
 }
 
-static void wait_for_migration(QTestState *qts)
+static void wait_for_migration(QTestState *qts, const char *wanted)
 {
     g_autofree char *status = NULL;
 
@@ -40,9 +43,11 @@ static void wait_for_migration(QTestState *qts)
         g_free(status);
         status = g_strdup(qdict_get_try_str(ret, "status"));
         qobject_unref(ret);
-        g_assert_cmpstr(status, !=, "failed");
+        if (!g_strcmp0(status, "failed") || !g_strcmp0(status, "completed")) {
+            g_assert_cmpstr(status, ==, wanted);
+        }
         g_usleep(1000);
-    } while (g_strcmp0(status, "completed"));
+    } while (g_strcmp0(status, wanted));
 }
 
 /*** Snapshots in an image ***/
@@ -143,7 +148,7 @@ static void test_mapped_ram(void)
     qtest_qmp_assert_success(qts, "{'execute': 'migrate',"
                              " 'arguments': {'uri': %s}}", uri);
     /* It is not in the snapshot what changes from now on, or was before */
-    wait_for_migration(qts);
+    wait_for_migration(qts, "completed");
     qtest_memset(qts, ADDR, 0xff, SIZE);
     qtest_quit(qts);
 
@@ -151,10 +156,45 @@ static void test_mapped_ram(void)
     g_assert_true(succeeds(set_capability(qts, "mapped-ram", true)));
     qtest_qmp_assert_success(qts, "{'execute': 'migrate-incoming',"
                              " 'arguments': {'uri': %s}}", uri);
-    wait_for_migration(qts);
+    wait_for_migration(qts, "completed");
     qtest_memread(qts, ADDR, loaded, SIZE);
     g_assert_cmpmem(loaded, SIZE, data, SIZE);
     qtest_quit(qts);
+    unlink(path);
+}
+
+/* Memory of a file on a disk cannot be write-protected */
+static void test_unfit_memory(void)
+{
+    g_autofree char *memory = g_strconcat(path, "-memory", NULL);
+    g_autofree char *uri = g_strconcat("file:", path, NULL);
+    QTestState *qts;
+    struct statfs fs;
+
+    g_assert_cmpint(statfs(g_get_tmp_dir(), &fs), ==, 0);
+    if (fs.f_type == TMPFS_MAGIC) {
+        g_test_skip("the folder of temporary files is a tmpfs");
+        return;
+    }
+    qts = qtest_init(MACHINE "-m 64M,slots=2,maxmem=1G");
+    if (!succeeds(set_capability(qts, "background-snapshot", true))) {
+        g_test_skip("the host does not support background-snapshot");
+        qtest_quit(qts);
+        return;
+    }
+    qtest_qmp_assert_success(qts, "{'execute': 'object-add', 'arguments': {"
+                             " 'qom-type': 'memory-backend-file', 'id': 'm1',"
+                             " 'size': 67108864, 'share': true,"
+                             " 'mem-path': %s}}", memory);
+    qtest_qmp_assert_success(qts, "{'execute': 'device_add', 'arguments': {"
+                             " 'driver': 'pc-dimm', 'memdev': 'm1'}}");
+    qtest_qmp_assert_success(qts, "{'execute': 'migrate',"
+                             " 'arguments': {'uri': %s}}", uri);
+    wait_for_migration(qts, "failed");
+    /* It is still there */
+    qtest_qmp_assert_success(qts, "{'execute': 'query-status'}");
+    qtest_quit(qts);
+    unlink(memory);
     unlink(path);
 }
 
@@ -174,6 +214,9 @@ int main(int argc, char **argv)
         qtest_add_data_func(test, names[i], test_capability);
     }
     qtest_add_func("snapshot/background/mapped-ram", test_mapped_ram);
+    if (qtest_has_device("pc-dimm")) {
+        qtest_add_func("snapshot/background/unfit-memory", test_unfit_memory);
+    }
     ret = g_test_run();
     g_free(path);
     return ret;

@@ -516,7 +516,7 @@ static bool ram_view_send(int sock, int uffd, Error **errp)
         fds[1 + i] = memory_region_get_fd(ram_view_entry(i)->mr);
     }
     /* A helper that reads nothing must not block the main loop. */
-    ret = RETRY_ON_EINTR(sendmsg(sock, &msg, MSG_DONTWAIT | MSG_NOSIGNAL));
+    ret = RETRY_ON_EINTR(sendmsg(sock, &msg, MSG_DONTWAIT));
     if (ret < 0) {
         error_setg_errno(errp, errno, "Cannot send the memory of the guest");
         return false;

@@ -215,7 +215,9 @@ static const struct fuse_lowlevel_ops operations = {
 
 struct fuse_session *fs_session(struct view *v)
 {
-	char *argv[] = { "vmfork-view", "-o", "ro,fsname=vmfork,subtype=vmfork" };
+	char name[] = "vmfork-view", flag[] = "-o";
+	char options[] = "ro,fsname=vmfork,subtype=vmfork";
+	char *argv[] = { name, flag, options };
 	struct fuse_args args = FUSE_ARGS_INIT(3, argv);
 	struct fuse_session *se;
 

@@ -68,6 +68,9 @@ static gboolean args_pair(const char *option, const char *value, GError **error)
 				   "vmfork could not freeze it, and if it is another machine's, "
 				   "that one would change it under this one; use --memory",
 				   option, value);
+	if (args_is(option, "-device") && args_has(value, "\"vmgenid\""))
+		return vmfork_fail(error, VMFORK_USAGE, "\"-device %s\": write it as -device "
+				   "vmgenid,...: each clone gets another GUID", value);
 	if ((args_is(option, "-machine") || args_is(option, "-M")) &&
 	    args_has(value, "memory-backend="))
 		return vmfork_fail(error, VMFORK_REFUSED, "\"%s %s\": vmfork makes the "

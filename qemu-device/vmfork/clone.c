@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
+#include "adopt.h"
 #include "cancel.h"
 #include "clone.h"
-#include "disk-seam.h"
 #include "launch.h"
 #include "output.h"
 #include "recover.h"
@@ -45,12 +45,13 @@ gboolean clone_ready(struct machine *m, struct qmp *qmp, gboolean run, GError **
 void clone_discard(struct machine *m)
 {
 	g_autoptr(GError) error = NULL;
-	g_autofree char *owner = recover_owner(m, machine_run(m, "run"));
 
 	cancel_shield();
-	if (!machine_remove(m, &error))
+	if (!machine_end(m, machine_run(m, "run"), &error))
 		vmfork_warn("%s: \"vmfork rm %s\" when that is mended", error->message, m->name);
-	disk_release(m->store, owner, NULL);
+	adopt_release(m, machine_run(m, "run"));
+	if (!error && !machine_remove(m, &error))
+		vmfork_warn("%s: \"vmfork rm %s\" when that is mended", error->message, m->name);
 	cancel_expose();
 }
 

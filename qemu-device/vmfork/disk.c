@@ -62,7 +62,19 @@ static const char *disk_new(struct storage *s, const char *owner, guint index,
 	return layers_add(&s->layers, "disks", disk);
 }
 
-/* For the caller's own record: only "id" is looked at when it comes back. */
+/*
+ * How long QEMU repeats requests.  qemu-storage-daemon (up to 10.2 at least) closes the
+ * connection of a client whose read fails, and QEMU, told to connect again, would repeat
+ * such a read for ever: the guest would hang, and never see the error.  Errors are likely
+ * where the image is on a server elsewhere, so there QEMU gives up at once.
+ */
+static gint64 disk_patience(JsonObject *bottom)
+{
+	return layers_string(bottom, "uri") ? 0 : STORAGE_RECONNECT;
+}
+
+/* For the caller's own record.  Only disk_blockdev() and disk_chardev() look at
+ * more than "id" when it comes back. */
 static JsonObject *disk_describe(struct storage *s, const char *id)
 {
 	JsonObject *disk = layers_get(&s->layers, "disks", id), *bottom;
@@ -74,22 +86,25 @@ static JsonObject *disk_describe(struct storage *s, const char *id)
 	bottom = layers_layer(&s->layers, chain->pdata[chain->len - 1]);
 	json_object_set_string_member(ret, "image", layers_string(bottom, "file") ?:
 				      layers_string(bottom, "uri"));
+	json_object_set_int_member(ret, "reconnect", disk_patience(bottom));
 	json_object_set_int_member(ret, "index", json_object_get_int_member(disk, "index"));
 	return ret;
 }
 
 static const char *disk_create(struct storage *s, const char *owner, guint index,
-			       const char *spec, const char *how, GError **error)
+			       const char *spec, const char *how, gboolean alone, GError **error)
 {
 	const char *image = disk_image(s, spec, error), *layer, *id;
 
-	if (!image || !disk_image_is_free(s, image, spec, error))
+	if (!image || (alone && !disk_image_is_free(s, image, spec, error)))
 		return NULL;
 	layer = switch_layer(s, image, error);
 	if (!layer)
 		return NULL;
 	id = disk_new(s, owner, index, layer, how);
-	json_object_set_string_member(layers_get(&s->layers, "disks", id), "image", image);
+	if (alone)
+		json_object_set_string_member(layers_get(&s->layers, "disks", id), "image",
+					      image);
 	return layers_save(&s->layers, error) ? id : NULL;
 }
 
@@ -102,9 +117,9 @@ static void disk_drop(struct storage *s, const char *id)
 		vmfork_warn("%s", error->message);
 }
 
-static gboolean disk_attach_by(const char *how, struct store *store, const char *owner,
-			       guint index, const char *spec, JsonObject **disk,
-			       GError **error)
+static gboolean disk_attach_by(const char *how, gboolean alone, struct store *store,
+			       const char *owner, guint index, const char *spec,
+			       JsonObject **disk, GError **error)
 {
 	struct storage s;
 	const char *id;
@@ -112,7 +127,7 @@ static gboolean disk_attach_by(const char *how, struct store *store, const char 
 	if (!storage_open(&s, store, STORAGE_START, error))
 		return FALSE;
 	*disk = NULL;
-	id = disk_create(&s, owner, index, spec, how, error);
+	id = disk_create(&s, owner, index, spec, how, alone, error);
 	if (id && storage_raise(&s, id, error))
 		*disk = disk_describe(&s, id);
 	else if (id)
@@ -124,13 +139,19 @@ static gboolean disk_attach_by(const char *how, struct store *store, const char 
 gboolean disk_attach(struct store *store, const char *owner, guint index, const char *spec,
 		     JsonObject **disk, GError **error)
 {
-	return disk_attach_by("nbd", store, owner, index, spec, disk, error);
+	return disk_attach_by("nbd", TRUE, store, owner, index, spec, disk, error);
+}
+
+gboolean disk_load(struct store *store, const char *owner, guint index, const char *path,
+		   JsonObject **disk, GError **error)
+{
+	return disk_attach_by("nbd", FALSE, store, owner, index, path, disk, error);
 }
 
 gboolean disk_attach_vhost(struct store *store, const char *owner, guint index,
 			   const char *spec, JsonObject **disk, GError **error)
 {
-	return disk_attach_by("vhost-user-blk", store, owner, index, spec, disk, error);
+	return disk_attach_by("vhost-user-blk", TRUE, store, owner, index, spec, disk, error);
 }
 
 /* --- snapshot --- */
@@ -349,7 +370,8 @@ char *disk_blockdev(struct store *store, JsonObject *disk)
 			       layers_string(disk, "export"), "discard", "unmap", NULL);
 	json_object_set_object_member(options, "server",
 				      image_object("type", "unix", "path", path, NULL));
-	json_object_set_int_member(options, "reconnect-delay", STORAGE_RECONNECT);
+	json_object_set_int_member(options, "reconnect-delay",
+				   json_object_get_int_member(disk, "reconnect"));
 	node = json_node_init_object(json_node_alloc(), options);
 	return json_to_string(node, FALSE);
 }

@@ -2,8 +2,9 @@
 /* vmfork fork SNAP [--count N] [--name NAME] */
 #include <unistd.h>
 #include "cancel.h"
+#include "adopt.h"
 #include "clone.h"
-#include "disk-seam.h"
+#include "disk.h"
 #include "launch.h"
 #include "meta.h"
 #include "output.h"
@@ -19,10 +20,14 @@ struct fork {
 	struct machine *clones[FORK_MOST];
 	gint64 began[FORK_MOST];	/* when QEMU was executed, monotonic */
 	int count, recorded, spawned, ready;
+	gboolean named;
 };
 
+/* The name itself for the one clone that was given one, else the first that are free. */
 static char *fork_name(struct fork *f, const char *name, int *number)
 {
+	if (f->named)
+		return g_strdup(name);
 	for (;; (*number)++) {
 		g_autofree char *candidate = g_strdup_printf("%s-%d", name, *number);
 		g_autofree char *machine = store_path(f->v->store, "machines", candidate, NULL);
@@ -71,7 +76,7 @@ static gboolean fork_disks(struct fork *f, struct machine *m, GError **error)
 {
 	JsonArray *wanted = json_object_get_array_member(f->s->meta, "disks"), *disks;
 	JsonObject *run = machine_run(m, "run");
-	g_autofree char *owner = recover_owner(m, run);
+	g_autofree char *owner = adopt_owner(m, run);
 
 	if (json_array_get_length(wanted) == 0)
 		return TRUE;
@@ -155,25 +160,34 @@ static void fork_end(struct fork *f, gboolean done)
 	snap_free(f->s);
 }
 
+static gboolean fork_check(struct fork *f, const char *name, GError **error)
+{
+	f->named = name && f->count == 0;
+	if (f->count == 0)
+		f->count = 1;
+	if (f->count < 0 || f->count > FORK_MOST)
+		return vmfork_fail(error, VMFORK_USAGE, "--count is 1 to %d", FORK_MOST);
+	return !name || store_name(name, error);
+}
+
 gboolean verb_fork(struct vmfork *v, int argc, char **argv, char **rest, GError **error)
 {
 	g_autofree struct fork *f = g_new0(struct fork, 1);
 	g_autofree char *name = NULL;
 	const GOptionEntry entries[] = {
-		{ "count", 0, 0, G_OPTION_ARG_INT, &f->count, "How many [1]", "N" },
-		{ "name", 0, 0, G_OPTION_ARG_STRING, &name, "Clones are NAME-1, NAME-2 [SNAP]",
-		  "NAME" },
+		{ "count", 0, 0, G_OPTION_ARG_INT, &f->count,
+		  "How many; they are NAME-1, NAME-2 ...", "N" },
+		{ "name", 0, 0, G_OPTION_ARG_STRING, &name,
+		  "The name of one, or what those of several begin with [SNAP]", "NAME" },
 		{ NULL }
 	};
 	gboolean done;
 
 	(void)rest;
 	f->v = v;
-	f->count = 1;
-	if (!vmfork_parse(v, entries, &argc, &argv, 1, 1, error))
+	if (!vmfork_parse(v, entries, &argc, &argv, 1, 1, error) ||
+	    !fork_check(f, name, error))
 		return FALSE;
-	if (f->count < 1 || f->count > FORK_MOST)
-		return vmfork_fail(error, VMFORK_USAGE, "--count is 1 to %d", FORK_MOST);
 	json_object_set_array_member(v->result, "clones", json_array_new());
 	done = fork_record(f, argv[1], name ?: argv[1], error) && fork_start(f, error);
 	if (!done)

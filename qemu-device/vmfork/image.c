@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include "image.h"
 
@@ -11,6 +12,10 @@
 #define IMAGE_SAMPLE 4096
 /* For how long requests to an NBD server elsewhere wait when it is gone, in seconds */
 #define IMAGE_REMOTE_DELAY 10
+/* How long a look at an image may take: a server that is stuck would never answer */
+#define IMAGE_PATIENCE "10"
+/* What timeout(1) ends with */
+#define IMAGE_TIMED_OUT 124
 /* The first bytes of a qcow2 file */
 #define IMAGE_MAGIC "QFI\xfb"
 
@@ -112,7 +117,10 @@ static char *image_tool(const char *const *argv, GError **error)
 	}
 	if (g_spawn_check_wait_status(status, NULL))
 		return out;
-	vmfork_fail(error, VMFORK_FAILED, "%s", g_strchomp(err));
+	if (WIFEXITED(status) && WEXITSTATUS(status) == IMAGE_TIMED_OUT)
+		vmfork_fail(error, VMFORK_FAILED, "the server of the image does not answer");
+	else
+		vmfork_fail(error, VMFORK_FAILED, "%s", g_strchomp(err));
 	g_free(out);
 	return NULL;
 }
@@ -129,8 +137,8 @@ static JsonObject *image_info(JsonObject *layer, GError **error)
 	node = json_node_init_object(json_node_alloc(), options);
 	text = json_to_string(node, FALSE);
 	name = g_strconcat("json:", text, NULL);
-	out = image_tool((const char *[]){ "qemu-img", "info", "--output=json", name, NULL },
-			 error);
+	out = image_tool((const char *[]){ "timeout", IMAGE_PATIENCE, "qemu-img", "info",
+			 "--output=json", name, NULL }, error);
 	if (!out || !json_parser_load_from_data(parser, out, -1, error))
 		return NULL;
 	return json_node_dup_object(json_parser_get_root(parser));
@@ -324,6 +332,10 @@ gboolean image_verify(JsonObject *layer, GError **error)
 	g_autoptr(JsonObject) now = NULL;
 	g_autoptr(JsonNode) a = NULL, b = NULL;
 
+	if (!file) {
+		now = image_info(layer, error);
+		return now != NULL;
+	}
 	if (!json_object_has_member(layer, "mark"))
 		return TRUE;
 	now = image_mark(file, error);

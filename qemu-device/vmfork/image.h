@@ -25,7 +25,8 @@ gboolean image_create(const char *path, gint64 size, GError **error);
 gboolean image_sync(const char *path, GError **error);
 /* Size, time of the last change and a hash over samples of the content */
 JsonObject *image_mark(const char *path, GError **error);
-/* FALSE, with the file's name, when a layer with a mark is not what it was */
+/* FALSE, with the file's name, when a layer with a mark is not what it was, or an NBD
+ * server does not answer: the daemon would wait for it, and all disks with it */
 gboolean image_verify(JsonObject *layer, GError **error);
 
 #endif

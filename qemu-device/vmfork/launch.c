@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include "args.h"
 #include "cancel.h"
-#include "disk-seam.h"
+#include "disk.h"
 #include "launch.h"
 #include "process.h"
 #include "steps.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /* vmfork load DIR NAME */
 #include <stdlib.h>
+#include "adopt.h"
 #include "clone.h"
-#include "disk-seam.h"
 #include "launch.h"
 #include "meta.h"
 #include "output.h"
@@ -17,6 +17,7 @@ static void load_fill(struct machine *m, const char *dir, JsonObject *meta)
 	g_autofree char *state = g_build_filename(dir, "state", NULL);
 
 	meta_inherit(m->record, meta);
+	json_object_set_string_member(run, "saved", dir);
 	json_object_set_string_member(run, "ram", ram);
 	json_object_set_string_member(run, "state", state);
 }
@@ -42,24 +43,22 @@ static struct machine *load_record(struct vmfork *v, const char *dir, JsonObject
 	return m;
 }
 
-/* An overlay each: the folder is only read. */
 static gboolean load_disks(struct machine *m, const char *dir, guint n, GError **error)
 {
-	JsonObject *run = machine_run(m, "run"), *disk = NULL;
-	g_autofree char *owner = recover_owner(m, run);
+	JsonObject *run = machine_run(m, "run");
+	g_autofree char *owner = adopt_owner(m, run);
 	JsonArray *disks;
+	gboolean done;
 
 	if (n == 0)
 		return TRUE;
-	disks = json_array_new();
+	if (!store_lock(m->store, error))
+		return FALSE;
+	done = adopt_disks(m->store, dir, n, owner, &disks, error);
+	store_unlock(m->store);
+	if (!done)
+		return FALSE;
 	json_object_set_array_member(run, "disks", disks);
-	for (guint i = 0; i < n; i++) {
-		g_autofree char *path = g_strdup_printf("%s/disk%u.qcow2", dir, i);
-
-		if (!disk_attach(m->store, owner, i, path, &disk, error))
-			return FALSE;
-		json_array_add_object_element(disks, disk);
-	}
 	step(STEP_FORK_DISKS);
 	return TRUE;
 }

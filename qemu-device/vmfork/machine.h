@@ -13,6 +13,7 @@
  *	name, created, instance		who it is; stays over a rollback
  *	memory, cpus, qemu, qemu-version, options, devices, no-view	what it is
  *	run	the present process; next: the one that a rollback prepares
+ *		old: the one before, until nothing is left of it
  *		  number, process (process.h), guid, disks
  *		  ram	the file that its memory is a private copy of; without it the
  *			memory is a shared memfd

@@ -2,9 +2,10 @@
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
+#include "adopt.h"
 #include "cancel.h"
 #include "copy.h"
-#include "disk-seam.h"
+#include "disk.h"
 #include "launch.h"
 #include "process.h"
 #include "recover.h"
@@ -42,12 +43,6 @@ static gboolean recover_is(struct machine *m, const char *verb)
 gboolean recover_is_half_made(struct machine *m)
 {
 	return !json_object_has_member(m->record, "name") || recover_is(m, "run");
-}
-
-char *recover_owner(struct machine *m, JsonObject *run)
-{
-	return g_strdup_printf("%s@%" G_GINT64_FORMAT, m->name,
-			       json_object_get_int_member(run, "number"));
 }
 
 /* --- let it run on ------------------------------------------------------------------- */
@@ -186,6 +181,10 @@ static gboolean recover_forward(struct machine *m, struct snap *s, const char *o
 				GError **error)
 {
 	gboolean detached = recover_flag(recover_doing(m), "detached");
+	JsonArray *disks = machine_disks(machine_run(m, "run"));
+
+	if (disks && !disk_keep(m->store, disks, s->name, error))
+		return FALSE;
 
 	if (detached)
 		json_object_remove_member(m->record, "view");
@@ -229,9 +228,9 @@ static gboolean recover_snapshot(struct machine *m, GError **error)
 
 static void recover_drop_run(struct machine *m, JsonObject *run)
 {
-	g_autofree char *dir = machine_path(m, run, ""), *owner = recover_owner(m, run);
+	g_autofree char *dir = machine_path(m, run, "");
 
-	disk_release(m->store, owner, NULL);
+	adopt_release(m, run);
 	store_remove(dir, NULL);
 }
 
@@ -250,19 +249,28 @@ static void recover_detach(struct machine *m)
 
 gboolean recover_takeover(struct machine *m, GError **error)
 {
-	g_autoptr(JsonObject) old = json_object_ref(machine_run(m, "run"));
-	JsonObject *next = machine_run(m, "next");
+	JsonObject *old = machine_run(m, "run"), *next = machine_run(m, "next");
 
 	if (!machine_end(m, old, error))
 		return FALSE;
 	step(STEP_ROLLBACK_ENDED);
 	recover_detach(m);
-	if (next && !machine_enter(m, next, error))
-		return FALSE;
+	if (next) {
+		json_object_set_object_member(m->record, "old", json_object_ref(old));
+		if (!machine_enter(m, next, error))
+			return FALSE;
+	}
 	step(STEP_ROLLBACK_TAKEN);
-	if (next)
-		recover_drop_run(m, old);
 	return TRUE;
+}
+
+gboolean recover_drop_old(struct machine *m, GError **error)
+{
+	if (!machine_run(m, "old"))
+		return TRUE;
+	recover_drop_run(m, machine_run(m, "old"));
+	json_object_remove_member(m->record, "old");
+	return machine_note(m, error);
 }
 
 static gboolean recover_next_alive(struct machine *m)
@@ -295,7 +303,7 @@ static gboolean recover_rollback(struct machine *m, GError **error)
 		if (machine_run(m, "next") && !recover_takeover(m, error))
 			return FALSE;
 		json_object_set_boolean_member(doing, "running", TRUE);
-		return recover_run_on(m, error);
+		return recover_run_on(m, error) && recover_drop_old(m, error);
 	}
 	if (!recover_run_on(m, error))
 		return FALSE;

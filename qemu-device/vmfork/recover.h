@@ -32,7 +32,7 @@ struct machine *recover_open(struct store *store, const char *name, GError **err
 gboolean recover_rebase(struct machine *m, struct snap *s, const char *old, GError **error);
 /* A committed rollback: the new process takes the place of the old one. */
 gboolean recover_takeover(struct machine *m, GError **error);
-/* Owner of the disks of a run, for disk.h. */
-char *recover_owner(struct machine *m, JsonObject *run);
+/* Removes what a rollback left of the process before. */
+gboolean recover_drop_old(struct machine *m, GError **error);
 
 #endif

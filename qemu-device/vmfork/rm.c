@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /* vmfork rm [--force] NAME|SNAP... */
 #include <string.h>
+#include "adopt.h"
 #include "cancel.h"
-#include "disk-seam.h"
 #include "output.h"
 #include "recover.h"
 #include "saved.h"
@@ -23,11 +23,8 @@ static gboolean rm_any(struct rm *r, const char *name, GError **error);
 
 static void rm_release(struct machine *m, const char *which)
 {
-	JsonObject *run = machine_run(m, which);
-	g_autofree char *owner = run ? recover_owner(m, run) : NULL;
-
-	if (owner)
-		disk_release(m->store, owner, NULL);
+	if (machine_run(m, which))
+		adopt_release(m, machine_run(m, which));
 }
 
 /* The memory stays with the view, which must not expect faults any more. */
@@ -51,6 +48,7 @@ static gboolean rm_end(struct machine *m, GError **error)
 	rm_detach(m);
 	rm_release(m, "run");
 	rm_release(m, "next");
+	rm_release(m, "old");
 	return TRUE;
 }
 

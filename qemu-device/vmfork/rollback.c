@@ -2,8 +2,9 @@
 /* vmfork rollback NAME SNAP */
 #include <string.h>
 #include "cancel.h"
+#include "adopt.h"
 #include "clone.h"
-#include "disk-seam.h"
+#include "disk.h"
 #include "guard.h"
 #include "launch.h"
 #include "output.h"
@@ -88,7 +89,7 @@ static gboolean rollback_disks(struct rollback *r, GError **error)
 {
 	JsonArray *wanted = json_object_get_array_member(r->s->meta, "disks"), *disks;
 	JsonObject *next = machine_run(r->m, "next");
-	g_autofree char *owner = recover_owner(r->m, next);
+	g_autofree char *owner = adopt_owner(r->m, next);
 
 	if (json_array_get_length(wanted) == 0)
 		return TRUE;
@@ -118,7 +119,8 @@ static gboolean rollback_switch(struct rollback *r, struct qmp *qmp, GError **er
 	if (!rollback_commit(r, error))
 		return FALSE;
 	cancel_shield();
-	done = recover_takeover(r->m, error) && clone_ready(r->m, qmp, TRUE, error);
+	done = recover_takeover(r->m, error) && clone_ready(r->m, qmp, TRUE, error) &&
+	       recover_drop_old(r->m, error);
 	cancel_expose();
 	if (done)
 		step(STEP_ROLLBACK_RUNNING);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /* vmfork run NAME [OPTIONS] -- QEMU OPTIONS */
 #include <string.h>
+#include "adopt.h"
 #include "args.h"
 #include "clone.h"
-#include "disk-seam.h"
+#include "disk.h"
 #include "launch.h"
 #include "output.h"
 #include "probe.h"
@@ -95,7 +96,7 @@ static struct machine *run_record(struct vmfork *v, struct run *r, const char *n
 static gboolean run_disks(struct machine *m, char **specs, GError **error)
 {
 	JsonObject *run = machine_run(m, "run"), *disk = NULL;
-	g_autofree char *owner = recover_owner(m, run);
+	g_autofree char *owner = adopt_owner(m, run);
 	JsonArray *disks = json_array_new();
 
 	if (specs && *specs)

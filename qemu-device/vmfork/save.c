@@ -6,7 +6,7 @@
 #include <unistd.h>
 #include "cancel.h"
 #include "copy.h"
-#include "disk-seam.h"
+#include "disk.h"
 #include "meta.h"
 #include "output.h"
 #include "saved.h"

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include "disk-seam.h"
+#include "adopt.h"
 #include "machine.h"
 #include "output.h"
 #include "snap.h"
@@ -216,7 +216,7 @@ gboolean snap_discard(struct snap *s, gboolean force, GError **error)
 	if (!view_unmount(s->dir, error))
 		return FALSE;
 	step(STEP_RM_UNMOUNTED);
-	disk_release(s->store, s->name, NULL);
+	adopt_release_snap(s->store, s->name);
 	step(STEP_RM_RELEASED);
 	return store_remove(s->dir, error);
 }

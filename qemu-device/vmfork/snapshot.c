@@ -2,7 +2,7 @@
 /* vmfork snapshot NAME [SNAP] */
 #include <string.h>
 #include "cancel.h"
-#include "disk-seam.h"
+#include "disk.h"
 #include "guard.h"
 #include "launch.h"
 #include "meta.h"
@@ -142,7 +142,7 @@ static void snapshot_notes(struct take *t)
 	json_object_set_string_member(arguments, "protocol", protocol);
 	json_object_set_int_member(arguments, "begin", 0);
 	json_object_set_int_member(arguments, "length", 4096);
-	if (!qmp_do(t->qmp, "dump-guest-memory", arguments, &error))
+	if (!qmp_do(t->qmp, "dump-guest-memory", arguments, &error) && cancel_check(NULL))
 		vmfork_warn("no core of %s: %s", t->s->name, error->message);
 	step(STEP_SNAPSHOT_NOTES);
 }
@@ -205,6 +205,10 @@ static gboolean snapshot_finish(struct snapshot *s, GError **error)
 {
 	struct take *t = &s->take;
 
+	JsonArray *disks = machine_disks(t->run);
+
+	if (disks && !disk_keep(t->v->store, disks, t->s->name, error))
+		return FALSE;
 	json_object_set_int_member(t->s->meta, "pause-us", s->pause);
 	if (!snap_describe(t->s, TRUE, error))
 		return FALSE;

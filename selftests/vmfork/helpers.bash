@@ -24,16 +24,18 @@ teardown() {
 	return "$status"
 }
 
+# What ends by itself when nobody needs it any more may take a moment.
 nothing_left() {
-	local pid status=0
-
-	for pid in $(machine_processes); do
+	becomes 10 nothing_runs && return
+	machine_processes | while read -r pid; do
 		echo "still runs: $(tr '\0' ' ' < "/proc/$pid/cmdline" | cut -c1-200)" >&2
-		status=1
 	done
 	machine_mounts | sed 's/^/still mounted: /' >&2
-	[[ -z $(machine_mounts) ]] || status=1
-	return "$status"
+	return 1
+}
+
+nothing_runs() {
+	[[ -z $(machine_processes)$(machine_mounts) ]]
 }
 
 # is GOT WANT WHAT

@@ -34,7 +34,7 @@ machine_prepare() {
 machine_sources() {
 	case $1 in
 	programs) find "$VM_TOP/selftests/vmfork"/{guest,host,stamp.h,Makefile} -type f ;;
-	*) find "$VM_TOP/qemu-device/vmfork" -name '*.[ch]' -o -name Makefile ;;
+	*) find "$VM_TOP/qemu-device/vmfork" -name '*.[ch]' -o -name Makefile -o -name '*.mk' ;;
 	esac | sort
 }
 
@@ -63,14 +63,28 @@ machine_build() (
 # --- beginning and end ------------------------------------------------------------
 
 machine_init() {
-	vm_init
+	machine_sweep
+	VM_ROOT=$(mktemp -d /tmp/vmfork-vm.XXXXXX)
+	echo "$BASHPID" > "$VM_ROOT/owner"
 	export VMFORK_DIR=$VM_ROOT/store
+}
+
+# Machines of a run that was killed: it could not end them.
+machine_sweep() {
+	local VM_ROOT
+
+	for VM_ROOT in /tmp/vmfork-vm.*/; do
+		VM_ROOT=${VM_ROOT%/}
+		[[ -O $VM_ROOT && -s $VM_ROOT/owner ]] || continue
+		vm_alive "$(< "$VM_ROOT/owner")" || machine_cleanup
+	done
 }
 
 # Processes that have our folder on their command line: of ours, and of nobody else.
 machine_processes() {
 	grep -lsF -- "$VM_ROOT/" /proc/[0-9]*/cmdline | cut -d/ -f3 | while read -r pid; do
-		[[ $pid == "$BASHPID" || $pid == "$$" ]] || ! vm_alive "$pid" || echo "$pid"
+		# The one that looks has it there, too.
+		[[ $(cat "/proc/$pid/comm" 2> /dev/null) == grep ]] || ! vm_alive "$pid" || echo "$pid"
 	done
 }
 
@@ -153,14 +167,17 @@ machine_follow() {
 	done
 }
 
-# A command that came before the agent listened is lost, so it is asked again.
+# A command that came before the agent listened is lost, so it is asked again; less and
+# less often, because on a busy host the answer takes a while.
 machine_await() {
-	local end=$((SECONDS + VM_TIMEOUT))
+	local end=$((SECONDS + VM_TIMEOUT)) patience=1
 
-	until VM_TIMEOUT=3 vm_run "$1" true 2> /dev/null; do
-		((SECONDS < end)) && vm_alive "$(machine_pid "$1")" && continue
-		vm_error "$1" "the agent did not come up"
-		return 1
+	until VM_TIMEOUT=$patience vm_run "$1" true 2> /dev/null; do
+		if ((SECONDS >= end)) || ! vm_alive "$(machine_pid "$1")"; then
+			vm_error "$1" "the agent did not come up"
+			return 1
+		fi
+		((patience >= 16)) || patience=$((patience * 2))
 	done
 }
 
@@ -184,13 +201,13 @@ machine_generation() {
 
 # machine_pairs NAME SET COUNT [DISK]: begins to write them
 machine_pairs() {
-	vm_run "$1" "pairs ${*:2} > /run/pairs.$2 2>&1 & until grep -q writing /run/pairs.$2; do
+	vm_run "$1" "pairs ${*:2} > /run/pairs.$2 2>&1 & until grep -qs writing /run/pairs.$2; do
 		kill -0 \$! || { cat /run/pairs.$2; exit 1; }; usleep 10000; done"
 }
 
 # machine_hold NAME SET PAGES|all: prints how many pages are held; then machine_ask
 machine_hold() {
-	vm_run "$1" "hold $2 $3 /run/hold.$2 > /run/held.$2 2>&1 & until grep -q holding /run/held.$2; do
+	vm_run "$1" "hold $2 $3 /run/hold.$2 > /run/held.$2 2>&1 & until grep -qs holding /run/held.$2; do
 		kill -0 \$! || { cat /run/held.$2; exit 1; }; usleep 10000; done; cut -d' ' -f2 /run/held.$2"
 }
 

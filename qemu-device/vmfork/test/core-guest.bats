@@ -26,6 +26,9 @@ freeze() {
 		-object "memory-backend-file,id=ram,size=256M,mem-path=$dir/live,share=on" \
 		-machine memory-backend=ram "$@"
 	pid=$(vm_run "$name" "sh -c 'echo $TASK > /proc/\$\$/comm; while :; do :; done' > /dev/null 2>&1 & echo \$!")
+	# Another for the other vCPU: crash 8.0.6 stops at one that is idle, as it does with
+	# QEMU's own dumps (9.0.2 does not).
+	vm_run "$name" "sh -c 'while :; do :; done' > /dev/null 2>&1 &"
 	vm_run "$name" "until grep -qx $TASK /proc/$pid/comm; do :; done"
 	vm_qmp "$name" '{"execute":"stop"}' "{\"execute\":\"dump-guest-memory\",\"arguments\":
 		{\"paging\":false,\"protocol\":\"file:$dir/notes\",\"begin\":0,\"length\":4096}}" > /dev/null
@@ -124,7 +127,8 @@ core_gdb() {
 	options+=(--no_kmem_cache)
 	echo 'ps' > "$BATS_TEST_TMPDIR/commands"
 	echo 'quit' >> "$BATS_TEST_TMPDIR/commands"
-	said=$("$crash" -s --no_scroll "${options[@]}" -i "$BATS_TEST_TMPDIR/commands" "$VMLINUX" "$DIR/guest/core" < /dev/null 2>&1)
+	said=$("$crash" -s --no_scroll "${options[@]}" -i "$BATS_TEST_TMPDIR/commands" "$VMLINUX" "$DIR/guest/core" < /dev/null 2>&1) ||
+		[[ $said != *"crash: read of stack at"* ]] || skip "this crash stops at an idle vCPU"
 	named "$said"
 	grep -E "^> .* $TASK" <<< "$said"
 }

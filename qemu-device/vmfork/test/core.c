@@ -240,6 +240,7 @@ static void no_headers(struct file *f) { f->e.e_phnum = 0; }
 static void headers_behind_end(struct file *f) { f->e.e_phoff = sizeof(*f) - 8; }
 static void headers_far_away(struct file *f) { f->e.e_phoff = -8; }
 static void no_notes(struct file *f) { f->ph[0].p_type = PT_LOAD; f->e.e_phnum = 0xffff; }
+static void only_memory(struct file *f) { f->ph[0].p_type = PT_LOAD; f->e.e_phnum = 1; }
 static void empty_notes(struct file *f) { f->ph[0].p_filesz = 0; }
 static void long_notes(struct file *f) { f->ph[0].p_filesz += 4; }
 static void huge_notes(struct file *f) { f->ph[0].p_filesz = UINT64_MAX; }
@@ -257,7 +258,8 @@ static void malformed_files_are_refused(void)
 		{ machine_386, -EOPNOTSUPP }, { big_endian, -EBADMSG }, { no_core, -EBADMSG },
 		{ short_headers, -EBADMSG }, { no_headers, -EBADMSG },
 		{ headers_behind_end, -EBADMSG }, { headers_far_away, -EBADMSG },
-		{ no_notes, -EBADMSG }, { empty_notes, -EBADMSG }, { long_notes, -EBADMSG },
+		{ no_notes, -EBADMSG }, { only_memory, -EBADMSG },
+		{ empty_notes, -EBADMSG }, { long_notes, -EBADMSG },
 		{ huge_notes, -EBADMSG }, { notes_far_away, -EBADMSG },
 		{ cut_header, -EBADMSG }, { cut_desc, -EBADMSG }, { huge_name, -EBADMSG },
 		{ huge_desc, -EBADMSG }, { long_desc, -EBADMSG },
@@ -275,6 +277,31 @@ static void malformed_files_are_refused(void)
 			_exit(1);
 		}
 	}
+	guest_free(&g);
+}
+
+/* The notes come first, or nearly. */
+static void headers_are_bounded(void)
+{
+	struct {
+		struct file f;
+		Elf64_Phdr ph[65];
+	} many = { .f = sound() };
+	struct core *c = NULL;
+	struct guest g;
+	int fd;
+
+	machine(&g);
+	many.f.e.e_phoff = offsetof(typeof(many), ph);
+	many.f.e.e_phnum = 65;
+	many.ph[64] = many.f.ph[0];
+	fd = file_of(&many, sizeof(many));
+	CHECK(core_build(&c, fd, g.ranges, 1, guest_read, &g) == -EBADMSG && !c);
+	CHECK(pwrite(fd, &many.f.ph[0], sizeof(many.ph[0]),
+		     offsetof(typeof(many), ph[63])) == sizeof(many.ph[0]));
+	CHECK(core_build(&c, fd, g.ranges, 1, guest_read, &g) == 0);
+	core_free(c);
+	close(fd);
 	guest_free(&g);
 }
 
@@ -388,6 +415,7 @@ int main(void)
 	segments_are_in_the_order_of_the_file();
 	ranges_are_checked();
 	malformed_files_are_refused();
+	headers_are_bounded();
 	short_files_are_refused();
 	what_is_no_file_is_refused();
 	failed_reads_of_memory_are_reported();

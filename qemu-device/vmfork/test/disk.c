@@ -121,6 +121,9 @@ static void test_attach(const char *raw)
 	ok(run("! qemu-img bench -q -c 1 -w -f raw '%s' 2>/dev/null", raw) == 0,
 	   "no other program of QEMU's opens the image for writing");
 	ok(run("qemu-img bench -q -c 1 -f raw '%s' >/dev/null", raw) == 0, "but for reading");
+	ok(fine(disk_load(store, "l", 0, raw, &disk, &error), &error) &&
+	   has(layers_string(disk, "id"), 'b', MIB, MIB) && release("l"),
+	   "unless it is the image of a checkpoint");
 	kill_daemon();
 	ok(fine(disk_collect(store, &error), &error) && has(id_of(disks, 0), 'w', MIB, MIB) &&
 	   run("! qemu-img bench -q -c 1 -w -f raw '%s' 2>/dev/null", raw) == 0,

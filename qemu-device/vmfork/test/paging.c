@@ -75,6 +75,27 @@ static void neighbours_are_one_piece(void)
 	guest_free(&g);
 }
 
+/* Neighbours in the file, but not for the guest. */
+static void ranges_are_apart_for_the_guest(void)
+{
+	struct paging_map map;
+	struct guest g;
+	uint64_t root;
+
+	guest_init(&g, MIB);
+	g.ranges[0] = (struct core_range) { 0, 0, 2 * MIB };
+	g.ranges[1] = (struct core_range) { 8 * MIB, 2 * MIB, 2 * MIB };
+	g.ram.n = 2;
+	root = guest_page(&g);
+	guest_map(&g, root, 4, DIRECT4, 0, 2);
+	guest_map(&g, root, 4, DIRECT4 + 2 * MIB, 8 * MIB, 2);
+	map = walk(&g, root, 4);
+	CHECK(map.count == 2);
+	CHECK(is(&map.pieces[1], DIRECT4 + 2 * MIB, 8 * MIB, 2 * MIB, 2 * MIB));
+	paging_free(&map);
+	guest_free(&g);
+}
+
 /* Neighbours for the guest, but not in the file. */
 static void ranges_are_apart_in_the_file(void)
 {
@@ -237,6 +258,10 @@ static void wrong_tables_are_counted(void)
 	uint64_t root;
 
 	guest_init(&g, MIB);
+	/* A hole in the middle. */
+	g.ranges[0].size = MIB / 2;
+	g.ranges[1] = (struct core_range) { 2 * MIB, MIB / 2, MIB / 2 };
+	g.ram.n = 2;
 	root = guest_page(&g);
 	guest_map(&g, root, 4, DIRECT4, 0, 1);
 	*guest_entry(&g, root, 4, DIRECT4 + GIB, 3) = MIB | P;
@@ -286,7 +311,7 @@ static int endless(void *ctx, uint64_t offset, void *buf, size_t size)
 
 static void tables_are_bounded(void)
 {
-	struct core_range all = { 0, 0, CORE_RAM_MAX / 64 };
+	struct core_range all = { 0, 0, CORE_RAM_MAX / 16 };
 	struct paging_ram ram = { &all, 1, endless, NULL };
 	struct paging_root root = { 0, 4, 1 };
 	struct paging_map map;
@@ -382,6 +407,7 @@ int main(void)
 {
 	each_level_and_size();
 	neighbours_are_one_piece();
+	ranges_are_apart_for_the_guest();
 	ranges_are_apart_in_the_file();
 	what_is_no_memory_is_left_out();
 	other_bits_are_no_address();

@@ -54,6 +54,20 @@ complain() {
 	return 1
 }
 
+# What a snapshot has: each frame, so that none that is lost remains unseen.
+memory() {
+	sha256sum <"$("$VMFORK" --json status "$1" | jq -r '.snapshots[0].ram')"
+}
+
+# The firmware sets up all of it once more.
+changes() {
+	local said
+
+	said=$(printf '%s\n' '{"execute":"qmp_capabilities"}' '{"execute":"system_reset"}' |
+		socat -t 1 - "UNIX-CONNECT:$VMFORK_DIR/machines/$1/qmp.sock")
+	[[ $said == *'"RESET"'* ]]
+}
+
 # Processes whose command line names the store.
 processes() {
 	pgrep -f -- "$VMFORK_DIR" | grep -vx -e $$ -e $BASHPID
@@ -89,10 +103,15 @@ try_snapshot() {
 
 # An older view has to let go.
 try_snapshot_again() {
+	local before
+
 	machine m && runs m && vmfork snapshot m s1 || return
+	before=$(memory s1)
 	dying snapshot m s
 	STATUS=$?
-	runs m && return $STATUS
+	runs m && changes m || return
+	[[ $(memory s1) = "$before" ]] || complain "s1 has changed" || return
+	return $STATUS
 }
 
 try_snapshot_of_fork() {

@@ -20,7 +20,8 @@
 /* Below PN_XNUM: every tool reads so many. */
 #define CORE_SEGMENTS_MAX	65000
 #define CORE_NOTES_MAX		(UINT64_C(16) << 20)
-#define CORE_RAM_MAX		(UINT64_C(1) << 46)
+/* 16 TiB: a bit for each page takes 512 MiB then. */
+#define CORE_RAM_MAX		(UINT64_C(1) << 44)
 
 struct core;
 

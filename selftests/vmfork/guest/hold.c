@@ -6,9 +6,10 @@
  * It does what it reads from FIFO, one word a line, and answers into FIFO.out:
  *
  *	write N		stores N into every page: "wrote PAGES"
+ *	time N		the same, and answers how many microseconds that took
  *	check N		"PAGES of PAGES": how many have N in them
  *	count		"PAGES"
- *	end		ends; its pages are free then
+ *	end		ends, without an answer; its pages are free then
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -18,6 +19,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include "../stamp.h"
 
@@ -68,23 +70,39 @@ static void fill(uint32_t set)
 		die("mlock");
 }
 
+static long long now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
+}
+
+static long long write_all(uint64_t number)
+{
+	long long start = now();
+
+	for (size_t i = 0; i < count; i++)
+		__atomic_store_n(&pages[i].word, number, __ATOMIC_RELAXED);
+	return now() - start;
+}
+
 static void answer(FILE *out, const char *line)
 {
 	unsigned long long number;
 	size_t same = 0;
 
 	if (sscanf(line, "write %llu", &number) == 1) {
-		for (size_t i = 0; i < count; i++)
-			__atomic_store_n(&pages[i].word, number, __ATOMIC_RELAXED);
+		write_all(number);
 		fprintf(out, "wrote %zu\n", count);
+	} else if (sscanf(line, "time %llu", &number) == 1) {
+		fprintf(out, "%lld\n", write_all(number));
 	} else if (sscanf(line, "check %llu", &number) == 1) {
 		for (size_t i = 0; i < count; i++)
 			same += pages[i].word == number && pages[i].index == i;
 		fprintf(out, "%zu of %zu\n", same, count);
 	} else if (!strcmp(line, "count\n")) {
 		fprintf(out, "%zu\n", count);
-	} else if (!strcmp(line, "end\n")) {
-		exit(0);
 	} else {
 		fprintf(out, "what is %s", line);
 	}
@@ -104,6 +122,8 @@ static void serve(const char *path)
 		in = fopen(path, "r");
 		if (!in || !fgets(line, sizeof(line), in))
 			die(path);
+		if (!strcmp(line, "end\n"))
+			exit(0);
 		out = fopen(back, "w");
 		if (!out)
 			die(back);

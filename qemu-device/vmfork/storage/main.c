@@ -11,9 +11,9 @@
 #include "process.h"
 #include "storage.h"
 
-/* A daemon that dies at once each time is started more and more seldom. */
-#define WATCH_SHORTEST G_USEC_PER_SEC
-#define WATCH_LONGEST (30 * G_USEC_PER_SEC)
+/* How long until the next try when it cannot be started, say on a full disk */
+#define WATCH_SHORTEST (100 * 1000)
+#define WATCH_LONGEST (5 * G_USEC_PER_SEC)
 #define WATCH_LOOK (G_GINT64_CONSTANT(3600) * G_USEC_PER_SEC)
 
 /* TRUE: there is a daemon that is needed, and this is its process. */
@@ -38,23 +38,22 @@ static void watch_wait(JsonObject *process)
 
 static int watch(struct store *store)
 {
-	gint64 pause = 0, before;
+	gint64 pause = WATCH_SHORTEST;
 
 	for (;;) {
 		g_autoptr(JsonObject) process = NULL;
 		g_autoptr(GError) error = NULL;
 
-		before = g_get_monotonic_time();
-		if (!watch_start(store, &process, &error))
-			vmfork_warn("%s", error->message);
-		else if (!process)
-			return 0;
-		watch_wait(process);
-		if (g_get_monotonic_time() - before > WATCH_SHORTEST)
-			pause = 0;
-		if (pause)
-			cancel_sleep(pause, NULL);
-		pause = CLAMP(pause * 2, WATCH_SHORTEST / 16, WATCH_LONGEST);
+		if (watch_start(store, &process, &error)) {
+			if (!process)
+				return 0;
+			watch_wait(process);
+			pause = WATCH_SHORTEST;
+			continue;
+		}
+		vmfork_warn("%s", error->message);
+		cancel_sleep(pause, NULL);
+		pause = MIN(pause * 2, WATCH_LONGEST);
 	}
 }
 

@@ -57,7 +57,8 @@ qemu_ninja() {
 	ninja -C "$OUT" "$@"
 }
 
-# The tests of these devices: those that the series brings and those that were there.
+# The tests of these devices and of the view: those that the series bring and those that
+# were there.
 qemu_qtests() {
 	ninja -C "$OUT" -t targets all |
 		sed -n -E 's#^(tests/(qtest/(vm(gen[a-z]*|clock)|bios-tables|ram-view|snapshot)-test|unit/test-vmgen[a-z]*)): .*#\1#p'

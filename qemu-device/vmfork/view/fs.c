@@ -174,9 +174,9 @@ static void fs_lseek(fuse_req_t req, fuse_ino_t ino, off_t at, int whence,
 static size_t add_entry(fuse_req_t req, char *buf, size_t size, uint64_t ino)
 {
 	const struct node *n = node_at(ino);
-	struct stat st;
+	struct stat st = { .st_ino = ino, .st_mode = S_IFREG };
 
-	if (stat_of(view_of(req), ino, &st) < 0)
+	if (!node_there(view_of(req), n))
 		return 0;
 	return fuse_add_direntry(req, buf, size, n->name, &st, ino + 1);
 }

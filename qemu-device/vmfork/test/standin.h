@@ -31,7 +31,7 @@ struct standin_block {
 /* What both processes see. */
 struct standin_shared {
 	_Atomic int stop, parked, closed, ready;
-	_Atomic int passive;		/* the writers wait */
+	_Atomic int close;		/* ram-view-close */
 	_Atomic uint64_t writes, sweep;
 	_Atomic int write_all;		/* write every frame once, in order */
 	uint64_t host[STANDIN_BLOCKS];
@@ -54,6 +54,7 @@ struct view {
 
 void check(bool true_, const char *file, int line, const char *what);
 void skip(const char *reason);
+void need_root(void);			/* and what else all of this needs */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* A machine of blocks with @page bytes a page; 0: pages of 4096. */

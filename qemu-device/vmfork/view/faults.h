@@ -43,7 +43,6 @@ struct faults {
 	char *scratch;			/* of one frame */
 	uint64_t held;			/* faults since the end of the room */
 	int dropped;			/* eventfd: the file system is to forget what it has */
-	_Atomic uint64_t latency[32];	/* answers by log2 of nanoseconds */
 };
 
 struct faults_result {

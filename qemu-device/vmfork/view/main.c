@@ -157,6 +157,7 @@ static void set_up(struct view *v, const struct arguments *a)
 	    !faults_setup(v, &error))
 		die(1, "%s", error->message);
 	book = v->frames.book;
+	POINT_SETUP(&book->point);
 	v->source = (struct source) { book, &v->plan.layout, v->plan.lower };
 	book->source = v->plan.lower >= 0 ? BOOK_LOWER : BOOK_MEMORY;
 	book->live = v->plan.uffd >= 0;
@@ -185,13 +186,13 @@ static int compare(const void *a, const void *b)
 }
 
 /* The spawner may have left us more than we want: a pipe that it waits at the end of. */
-static void close_others(const struct view *v, int ready)
+static void close_others(const struct view *v)
 {
 	int keep[LAYOUT_BLOCKS_MAX + 32], n = 0, next = STDERR_FILENO + 1;
 	const int ours[] = {
 		v->plan.uffd, v->plan.peer, v->plan.lower, v->frames.buffer, v->frames.spill,
 		v->faults.kick, v->faults.stop, v->faults.stopped, v->faults.dropped,
-		v->fuse, v->listen, v->log, v->gone, ready,
+		v->fuse, v->listen, v->log, v->gone, v->ready,
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(ours); i++)
@@ -207,14 +208,14 @@ static void close_others(const struct view *v, int ready)
 	close_range(next, UINT_MAX, 0);
 }
 
-static void become_daemon(const struct view *v, int ready)
+static void become_daemon(const struct view *v)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	setsid();
 	dup2(null, STDIN_FILENO);
 	dup2(null, STDOUT_FILENO);
-	close_others(v, ready);
+	close_others(v);
 	(void)!chdir("/");
 }
 
@@ -237,8 +238,9 @@ int main(int argc, char **argv)
 	case -1:
 		die(1, "fork: %s", g_strerror(errno));
 	case 0:
-		become_daemon(&v, ready[1]);
-		keeper_run(&v, ready[1]);
+		v.ready = ready[1];
+		become_daemon(&v);
+		keeper_run(&v);
 	}
 	close(ready[1]);
 	_exit(wait_ready(&v, ready[0]));

@@ -142,7 +142,9 @@ static void drop(struct view *v, const char *why)
 
 /*
  * No room is left, or soon.  The machine is being stopped; its faults are answered, or it
- * could not stop, but more and more slowly, so that few come in the meantime.
+ * could not stop, but more and more slowly, so that few come in the meantime: the spare
+ * of a full buffer lasts for more than a minute.  Without a monitor there is nothing to
+ * wait for.
  */
 static void hold(struct view *v)
 {
@@ -150,6 +152,10 @@ static void hold(struct view *v)
 	struct book *book = v->frames.book;
 	uint64_t count;
 
+	if (!v->monitor) {
+		atomic_store(&book->full, 1);
+		return;
+	}
 	if (atomic_exchange(&book->stopped, 0) || !atomic_exchange(&book->full, 1))
 		signal_event(v->faults.stop);
 	atomic_store(&book->waiting, 1);

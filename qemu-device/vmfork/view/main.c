@@ -33,7 +33,8 @@ static const char usage[] =
 "  --monitor SOCKET a QMP socket of the machine, for --on-full stop\n";
 
 struct arguments {
-	const char *dir, *view, *budget, *monitor;
+	const char *dir, *view, *monitor;
+	uint64_t budget;
 	bool drop;
 };
 
@@ -58,6 +59,15 @@ static bool on_full(const char *text)
 	return strcmp(text, "drop") == 0;
 }
 
+static uint64_t bytes(const char *text)
+{
+	guint64 n = 0;
+
+	if (!g_ascii_string_to_unsigned(text, 10, LAYOUT_UNIT, INT64_MAX, &n, NULL))
+		die(2, "--budget is a number of bytes from %u", LAYOUT_UNIT);
+	return n;
+}
+
 static void parse(struct arguments *a, int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -75,7 +85,7 @@ static void parse(struct arguments *a, int argc, char **argv)
 		switch (c) {
 		case 'd': a->dir = optarg; break;
 		case 'v': a->view = optarg; break;
-		case 'b': a->budget = optarg; break;
+		case 'b': a->budget = bytes(optarg); break;
 		case 'f': a->drop = on_full(optarg); break;
 		case 'm': a->monitor = optarg; break;
 		case 'h': fputs(usage, stdout); exit(0);
@@ -84,15 +94,6 @@ static void parse(struct arguments *a, int argc, char **argv)
 	}
 	if (!a->dir || !a->view || optind != argc)
 		die(2, "--dir and --view are needed, and nothing else; see --help");
-}
-
-static uint64_t bytes(const char *text)
-{
-	guint64 n = 0;
-
-	if (text && !g_ascii_string_to_unsigned(text, 10, LAYOUT_UNIT, INT64_MAX, &n, NULL))
-		die(2, "--budget is a number of bytes from %u", LAYOUT_UNIT);
-	return n;
 }
 
 static void name(struct view *v, const struct arguments *a)
@@ -153,7 +154,7 @@ static void set_up(struct view *v, const struct arguments *a)
 	struct book *book;
 
 	if (!plan_load(&v->plan, a->view, &error) ||
-	    !frames_create(&v->frames, &v->plan.layout, buffer, bytes(a->budget), &error) ||
+	    !frames_create(&v->frames, &v->plan.layout, buffer, a->budget, &error) ||
 	    !faults_setup(v, &error))
 		die(1, "%s", error->message);
 	book = v->frames.book;

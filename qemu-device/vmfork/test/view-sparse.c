@@ -115,6 +115,7 @@ static void some_touched(struct standin *m)
 	compare_seek(&v);
 	standin_cont(m);
 	standin_write_all(m);
+	standin_stop(m);
 	compare_seek(&v);
 	copied(&v);
 	CHECK(view_number(&v, "zero") > 0);

@@ -354,6 +354,7 @@ bool fs_start(struct view *v)
 		threads[i] = (struct fs_thread) { v, i };
 		if (pthread_create(&thread, NULL, serve, &threads[i]))
 			return false;
+		pthread_detach(thread);
 	}
 	return true;
 }

@@ -27,6 +27,7 @@ static void spawn(void *(*run)(void *), void *argument)
 
 	if (pthread_create(&thread, NULL, run, argument))
 		fail("no thread can be started");
+	pthread_detach(thread);
 }
 
 /*

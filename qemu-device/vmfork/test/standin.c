@@ -742,3 +742,48 @@ void view_end(struct view *v)
 	free(v->truth);
 	v->truth = NULL;
 }
+
+void gate_open(struct gate *g, const char *point)
+{
+	char how[64];
+
+	snprintf(g->path, sizeof(g->path), "/tmp/standin-gate.%d", getpid());
+	snprintf(how, sizeof(how), "%s:gate", point);
+	unlink(g->path);
+	CHECK(mkfifo(g->path, 0600) == 0);
+	setenv("VMFORK_VIEW_GATE", g->path, 1);
+	setenv("VMFORK_VIEW_POINT", how, 1);
+}
+
+static void *read_first(void *argument)
+{
+	struct gate *g = argument;
+	char buf[4096];
+	int fd = view_open(g->view);
+	ssize_t n = pread(fd, buf, sizeof(buf), 0);
+	intptr_t error = n < 0 ? errno : 0;
+
+	CHECK(n < 0 || n == sizeof(buf));
+	CHECK(n < 0 || memcmp(buf, g->view->truth, sizeof(buf)) == 0);
+	close(fd);
+	return (void *)error;
+}
+
+void gate_reader(struct gate *g, struct view *v)
+{
+	unsetenv("VMFORK_VIEW_POINT");
+	g->view = v;
+	CHECK(pthread_create(&g->thread, NULL, read_first, g) == 0);
+	g->fd = open(g->path, O_WRONLY | O_CLOEXEC);
+	CHECK(g->fd >= 0);
+}
+
+int gate_release(struct gate *g)
+{
+	void *error;
+
+	close(g->fd);
+	CHECK(pthread_join(g->thread, &error) == 0);
+	unlink(g->path);
+	return (intptr_t)error;
+}

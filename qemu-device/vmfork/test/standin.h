@@ -10,6 +10,7 @@
 #ifndef STANDIN_H
 #define STANDIN_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -94,5 +95,21 @@ int view_open(struct view *v);		/* view/ram */
 uint64_t view_torn(struct view *v, struct standin *m, const unsigned char *ram);
 void view_compare(struct view *v, int fd);
 void view_compare_mmap(struct view *v, struct standin *m);
+
+/*
+ * A reader of the first frame that is held at a point of the server (view/point.h).
+ * gate_open() is before view_start(), gate_reader() returns when it is held.
+ */
+struct gate {
+	struct view *view;
+	pthread_t thread;
+	char path[64];
+	int fd;
+};
+
+void gate_open(struct gate *g, const char *point);
+void gate_reader(struct gate *g, struct view *v);
+/* 0: it read what is true; else its errno. */
+int gate_release(struct gate *g);
 
 #endif /* STANDIN_H */

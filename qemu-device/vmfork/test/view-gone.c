@@ -22,7 +22,6 @@ static void frozen(struct standin *m, struct view *v)
 	standin_stop(m);
 	view_freeze(v, m);
 	standin_cont(m);
-	standin_progress(m, 1000);
 }
 
 static void machine_dies(void)
@@ -80,6 +79,25 @@ static void memory_taken_back(void)
 	standin_kill(&m);
 }
 
+/* A reader that had seen the view frozen is held until it is dropped. */
+static void held_reader(void)
+{
+	struct standin m;
+	struct gate g;
+	struct view v;
+
+	gate_open(&g, "read-index");
+	frozen(&m, &v);
+	gate_reader(&g, &v);
+	atomic_store(&m.shared->close, 1);
+	while (!view_is(&v, "dropped"))
+		;
+	standin_write_all(&m);
+	CHECK(gate_release(&g) == EIO);
+	view_end(&v);
+	standin_kill(&m);
+}
+
 /* Without a server nothing is protected any more, and the watcher saw it. */
 static void server_lets_go(void)
 {
@@ -103,6 +121,7 @@ int main(void)
 	machine_dies();
 	machine_dies_early();
 	memory_taken_back();
+	held_reader();
 	server_lets_go();
 	return 0;
 }

@@ -7,12 +7,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "standin.h"
@@ -79,47 +76,21 @@ static void many_pairs(struct standin *m)
 	    (unsigned long long)pairs, (unsigned long long)mapped, views);
 }
 
-static void *read_first(void *view)
-{
-	struct view *v = view;
-	char buf[4096];
-	int fd = view_open(v);
-
-	CHECK(pread(fd, buf, sizeof(buf), 0) == sizeof(buf));
-	CHECK(memcmp(buf, v->truth, sizeof(buf)) == 0);
-	close(fd);
-	return NULL;
-}
-
 /* The reader is past its first look; all frames are written; then it reads. */
 static void held_reader(struct standin *m)
 {
-	pthread_t thread;
-	char gate[320];
+	struct gate g;
 	struct view v;
-	int fd;
 
-	snprintf(gate, sizeof(gate), "%s/view-gate.XXXXXX", P_tmpdir);
-	CHECK(mkdtemp(gate));
-	strcat(gate, "/fifo");
-	CHECK(mkfifo(gate, 0600) == 0);
-	setenv("VMFORK_VIEW_GATE", gate, 1);
-	setenv("VMFORK_VIEW_POINT", "read-index:gate", 1);
+	gate_open(&g, "read-index");
 	view_start(&v, m, NULL);
 	standin_stop(m);
 	view_freeze(&v, m);
 	standin_cont(m);
-	CHECK(pthread_create(&thread, NULL, read_first, &v) == 0);
-	fd = open(gate, O_WRONLY);
-	CHECK(fd >= 0);
+	gate_reader(&g, &v);
 	standin_write_all(m);
-	close(fd);
-	CHECK(pthread_join(thread, NULL) == 0);
-	unsetenv("VMFORK_VIEW_POINT");
+	CHECK(gate_release(&g) == 0);
 	view_end(&v);
-	unlink(gate);
-	*strrchr(gate, '/') = 0;
-	rmdir(gate);
 }
 
 int main(void)

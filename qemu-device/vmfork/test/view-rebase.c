@@ -120,6 +120,24 @@ static void refusals(struct standin *m)
 	view_end(&v);
 }
 
+/* A reader that had looked where to read is held while the view changes to stand on
+ * another, and the memory is written. */
+static void held_reader(struct standin *m)
+{
+	struct view a, b;
+	struct gate g;
+
+	gate_open(&g, "read-index");
+	view_start(&a, m, NULL);
+	standin_stop(m);
+	view_freeze(&a, m);
+	gate_reader(&g, &a);
+	second(&a, &b, m);
+	CHECK(gate_release(&g) == 0);
+	view_end(&a);
+	view_end(&b);
+}
+
 int main(void)
 {
 	struct standin m;
@@ -131,6 +149,7 @@ int main(void)
 	both(&m, true);
 	both(&m, false);
 	chain(&m);
+	held_reader(&m);
 	standin_kill(&m);
 	return 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -240,11 +241,21 @@ unsigned int fs_users(const struct view *v, bool frozen)
 	return users;
 }
 
-void fs_forget(struct view *v)
+/*
+ * After a drop the kernel forgets what it has of the frozen files.  It waits for reads that
+ * are being answered, so that this is a thread of its own.
+ */
+static void *forget(void *view)
 {
+	struct view *v = view;
+	struct pollfd p = { .fd = v->faults.dropped, .events = POLLIN };
+
+	while (poll(&p, 1, -1) < 0)
+		;
 	for (uint64_t i = NODE_FIRST; node_at(i); i++)
 		if (node_at(i)->frozen)
 			fuse_lowlevel_notify_inval_inode(v->session, i, 0, 0);
+	return NULL;
 }
 
 /* A request that is empty: its length is the first that it has. */
@@ -340,11 +351,18 @@ static bool introduce(struct view *v)
 	return receive(v, 0) && meet(v, 0);
 }
 
+static bool spawn(void *(*run)(void *), void *argument)
+{
+	pthread_t thread;
+
+	return pthread_create(&thread, NULL, run, argument) == 0 &&
+	       pthread_detach(thread) == 0;
+}
+
 bool fs_start(struct view *v)
 {
 	static struct fs_thread threads[BOOK_THREADS];
 	char path[32];
-	pthread_t thread;
 
 	snprintf(path, sizeof(path), "/dev/fd/%d", v->fuse);
 	v->session = fs_session(v);
@@ -352,9 +370,8 @@ bool fs_start(struct view *v)
 		return false;
 	for (unsigned int i = 0; i < BOOK_THREADS; i++) {
 		threads[i] = (struct fs_thread) { v, i };
-		if (pthread_create(&thread, NULL, serve, &threads[i]))
+		if (!spawn(serve, &threads[i]))
 			return false;
-		pthread_detach(thread);
 	}
-	return true;
+	return spawn(forget, v);
 }

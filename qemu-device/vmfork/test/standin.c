@@ -18,6 +18,7 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/userfaultfd.h>
@@ -129,6 +130,22 @@ static void sweep(struct standin *m)
 	atomic_fetch_add(&m->shared->sweep, 1);
 }
 
+static void time_writes(struct standin *m)
+{
+	int n = atomic_load(&m->shared->timed);
+
+	for (int i = 0; i < n; i++) {
+		struct timespec a, b;
+
+		clock_gettime(CLOCK_MONOTONIC, &a);
+		*(volatile unsigned char *)(m->blocks[0].mem + i * 4096) = 1;
+		clock_gettime(CLOCK_MONOTONIC, &b);
+		m->shared->us[i] = (b.tv_sec - a.tv_sec) * 1e6 +
+				   (b.tv_nsec - a.tv_nsec) / 1e3;
+	}
+	atomic_store(&m->shared->timed, 0);
+}
+
 /* Writers have places of their own, so that a pair is one writer's. */
 static void *writer(void *argument)
 {
@@ -146,6 +163,8 @@ static void *writer(void *argument)
 		if (self == 0 && atomic_compare_exchange_strong(&m->shared->write_all,
 								&(int) { 1 }, none))
 			sweep(m);
+		if (self == 0 && atomic_load(&m->shared->timed))
+			time_writes(m);
 		state = state * UINT64_C(6364136223846793005) + 1442695040888963407;
 		b = &m->blocks[(state >> 60) % m->n_blocks];
 		i = (state >> 50) % (STANDIN_PAIRS / STANDIN_WRITERS) * STANDIN_WRITERS + self;

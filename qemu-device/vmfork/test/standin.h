@@ -18,6 +18,7 @@
 
 #define STANDIN_BLOCKS 4
 #define STANDIN_WRITERS 4
+#define STANDIN_TIMED 20000
 #define STANDIN_PAIRS 128		/* in each pair of frames */
 
 #define CHECK(cond) check(!!(cond), __FILE__, __LINE__, #cond)
@@ -36,6 +37,8 @@ struct standin_shared {
 	_Atomic uint64_t writes, sweep;
 	_Atomic int write_all;		/* write every frame once, in order */
 	uint64_t host[STANDIN_BLOCKS];
+	_Atomic int timed;		/* time so many writes to frames in order */
+	float us[STANDIN_TIMED];
 };
 
 struct standin {

@@ -74,6 +74,8 @@ void standin_write_all(struct standin *m);
 
 /* A view server in a folder of its own.  @more: further arguments, NULL at the end. */
 void view_start(struct view *v, struct standin *m, const char *const *more);
+/* The server of @old hands over at the freeze. */
+void view_start_next(struct view *v, struct view *old, struct standin *m);
 void view_start_json(struct view *v, const char *json, const char *const *more);
 /* The exit status; what it says on standard error goes to @error. */
 int view_try(struct view *v, const char *json, const char *const *more, char *error,

@@ -149,8 +149,12 @@ static gboolean rm_discard(struct rm *r, struct snap *s, struct machine *m, GErr
 	if (!rm_mark(r, s, error))
 		return FALSE;
 	rm_sweep(s);
-	if (!snap_discard(s, rm_is_forced(r, s), error))
+	if (!snap_discard(s, rm_is_forced(r, s), error)) {
+		/* Somebody reads it: it stays whole. */
+		if (g_error_matches(*error, VMFORK_ERROR, VMFORK_REFUSED))
+			snap_unmark(s);
 		return FALSE;
+	}
 	if (live)
 		rm_forget(m, NULL);
 	if (live && full)

@@ -42,8 +42,9 @@ machine_sources() {
 # it is made from; vmfork-test dies at the step that VMFORK_DIE_AT names.
 machine_build() (
 	set -euo pipefail
+	# What sources this may have it already, and what is in it can be set only once.
 	# shellcheck source=scripts/lib/common.bash
-	. "$VM_TOP/scripts/lib/common.bash"
+	[[ -v EXIT_FAILED ]] || . "$VM_TOP/scripts/lib/common.bash"
 	# shellcheck source=scripts/lib/store.bash
 	. "$VM_TOP/scripts/lib/store.bash"
 	cache_init

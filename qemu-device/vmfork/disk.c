@@ -92,19 +92,17 @@ static JsonObject *disk_describe(struct storage *s, const char *id)
 }
 
 static const char *disk_create(struct storage *s, const char *owner, guint index,
-			       const char *spec, const char *how, gboolean alone, GError **error)
+			       const char *spec, const char *how, GError **error)
 {
 	const char *image = disk_image(s, spec, error), *layer, *id;
 
-	if (!image || (alone && !disk_image_is_free(s, image, spec, error)))
+	if (!image || !disk_image_is_free(s, image, spec, error))
 		return NULL;
 	layer = switch_layer(s, image, error);
 	if (!layer)
 		return NULL;
 	id = disk_new(s, owner, index, layer, how);
-	if (alone)
-		json_object_set_string_member(layers_get(&s->layers, "disks", id), "image",
-					      image);
+	json_object_set_string_member(layers_get(&s->layers, "disks", id), "image", image);
 	return layers_save(&s->layers, error) ? id : NULL;
 }
 
@@ -117,9 +115,9 @@ static void disk_drop(struct storage *s, const char *id)
 		vmfork_warn("%s", error->message);
 }
 
-static gboolean disk_attach_by(const char *how, gboolean alone, struct store *store,
-			       const char *owner, guint index, const char *spec,
-			       JsonObject **disk, GError **error)
+static gboolean disk_attach_by(const char *how, struct store *store, const char *owner,
+			       guint index, const char *spec, JsonObject **disk,
+			       GError **error)
 {
 	struct storage s;
 	const char *id;
@@ -127,7 +125,7 @@ static gboolean disk_attach_by(const char *how, gboolean alone, struct store *st
 	if (!storage_open(&s, store, STORAGE_START, error))
 		return FALSE;
 	*disk = NULL;
-	id = disk_create(&s, owner, index, spec, how, alone, error);
+	id = disk_create(&s, owner, index, spec, how, error);
 	if (id && storage_raise(&s, id, error))
 		*disk = disk_describe(&s, id);
 	else if (id)
@@ -139,19 +137,13 @@ static gboolean disk_attach_by(const char *how, gboolean alone, struct store *st
 gboolean disk_attach(struct store *store, const char *owner, guint index, const char *spec,
 		     JsonObject **disk, GError **error)
 {
-	return disk_attach_by("nbd", TRUE, store, owner, index, spec, disk, error);
-}
-
-gboolean disk_load(struct store *store, const char *owner, guint index, const char *path,
-		   JsonObject **disk, GError **error)
-{
-	return disk_attach_by("nbd", FALSE, store, owner, index, path, disk, error);
+	return disk_attach_by("nbd", store, owner, index, spec, disk, error);
 }
 
 gboolean disk_attach_vhost(struct store *store, const char *owner, guint index,
 			   const char *spec, JsonObject **disk, GError **error)
 {
-	return disk_attach_by("vhost-user-blk", TRUE, store, owner, index, spec, disk, error);
+	return disk_attach_by("vhost-user-blk", store, owner, index, spec, disk, error);
 }
 
 /* --- snapshot --- */

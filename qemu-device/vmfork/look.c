@@ -66,7 +66,9 @@ static gboolean look_is_taken(struct snap *s)
 
 static const char *look_snapshot_state(struct snap *s)
 {
-	if (s->intent && json_object_has_member(s->intent, "removing"))
+	g_autofree char *removed = snap_path(s, "meta.removed");
+
+	if (g_file_test(removed, G_FILE_TEST_EXISTS))
 		return "removing";
 	if (!s->meta)
 		return look_is_taken(s) ? "being taken" : "half-made";

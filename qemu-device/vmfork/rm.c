@@ -161,6 +161,17 @@ static gboolean rm_is(struct rm *r, const char *kind, const char *name)
 	return g_file_test(path, G_FILE_TEST_IS_DIR);
 }
 
+/* By --force: it lived off another that was named. */
+static gboolean rm_is_gone(struct rm *r, const char *name)
+{
+	JsonArray *removed = json_object_get_array_member(r->v->result, "removed");
+
+	for (guint i = 0; i < json_array_get_length(removed); i++)
+		if (strcmp(json_array_get_string_element(removed, i), name) == 0)
+			return TRUE;
+	return FALSE;
+}
+
 static gboolean rm_one(struct rm *r, const char *name, GError **error)
 {
 	if (rm_is(r, "machines", name))
@@ -177,6 +188,8 @@ static gboolean rm_any(struct rm *r, const char *name, GError **error)
 
 	if (!store_name(name, error))
 		return FALSE;
+	if (rm_is_gone(r, name))
+		return TRUE;
 	if (++r->depth > RM_DEPTH)
 		return vmfork_fail(error, VMFORK_FAILED, "snapshots need each other in a circle");
 	done = rm_one(r, name, error);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -127,11 +128,10 @@ struct snap *snap_use(struct store *store, const char *name, GError **error)
 
 	if (!s)
 		return NULL;
-	if (s->meta && !(s->intent && json_object_has_member(s->intent, "removing")))
+	if (s->meta)
 		return s;
-	vmfork_fail(error, VMFORK_REFUSED, s->meta ? "the snapshot %s is being removed" :
-		    "the snapshot %s is half made: wait until its vmfork is done, or remove it "
-		    "with \"vmfork rm\"", name);
+	vmfork_fail(error, VMFORK_REFUSED, "the snapshot %s is half made, or half removed: wait "
+		    "until its vmfork is done, or remove it with \"vmfork rm\"", name);
 	snap_free(s);
 	return NULL;
 }
@@ -190,18 +190,23 @@ GPtrArray *snap_users(struct store *store, const char *name)
 	return users;
 }
 
+/* A rename needs no room: the disk may be full, which is why it is removed. */
+static gboolean snap_unmake(struct snap *s, GError **error)
+{
+	g_autofree char *meta = snap_path(s, "meta.json"), *gone = snap_path(s, "meta.removed");
+
+	if (!s->meta || rename(meta, gone) == 0)
+		return TRUE;
+	return vmfork_fail_errno(error, "cannot remove %s", s->name);
+}
+
 gboolean snap_mark(struct snap *s, GError **error)
 {
-	g_autofree char *path = snap_path(s, "intent.json");
 	g_autoptr(GPtrArray) users = snap_users(s->store, s->name);
 	g_autofree char *list = NULL;
 
-	if (users->len == 0) {
-		if (!s->intent)
-			s->intent = json_object_new();
-		json_object_set_boolean_member(s->intent, "removing", TRUE);
-		return store_note(path, s->intent, error);
-	}
+	if (users->len == 0)
+		return snap_unmake(s, error);
 	g_ptr_array_add(users, NULL);
 	list = g_strjoinv(", ", (char **)users->pdata);
 	return vmfork_fail(error, VMFORK_REFUSED, "the snapshot %s is needed by %s: remove them "

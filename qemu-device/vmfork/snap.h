@@ -2,8 +2,8 @@
 /*
  * A snapshot is a folder of the store:
  *
- *	intent.json	written first: which machine it is of; "removing" while rm is at work
- *	meta.json	written last: the snapshot is whole
+ *	intent.json	written first: which machine it is of
+ *	meta.json	written last: the snapshot is whole; meta.removed once rm is at work
  *	state, notes	device state; ELF notes of the processors
  *	ram-copy	the memory, where it was copied ("how": "copy")
  *	view/, control, buffer, index, view.json, log	the view, see view.h

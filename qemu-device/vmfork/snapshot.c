@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /* vmfork snapshot NAME [SNAP] */
 #include <string.h>
+#include "adopt.h"
 #include "cancel.h"
 #include "disk.h"
 #include "guard.h"
@@ -201,10 +202,19 @@ static gboolean snapshot_pause(struct snapshot *s, GError **error)
 
 /* --- after ----------------------------------------------------------------------------- */
 
+/* Each snapshot makes the chains under the disks longer, and reads slower. */
+static void snapshot_trim(struct take *t)
+{
+	g_autofree char *owner = adopt_owner(t->m, t->run);
+	g_autoptr(GError) error = NULL;
+
+	if (!disk_trim(t->v->store, owner, NULL, &error))
+		vmfork_warn("the disks keep their many layers: %s", error->message);
+}
+
 static gboolean snapshot_finish(struct snapshot *s, GError **error)
 {
 	struct take *t = &s->take;
-
 	JsonArray *disks = machine_disks(t->run);
 
 	if (disks && !disk_keep(t->v->store, disks, t->s->name, error))
@@ -214,7 +224,11 @@ static gboolean snapshot_finish(struct snapshot *s, GError **error)
 		return FALSE;
 	step(STEP_SNAPSHOT_DESCRIBED);
 	take_finish(t);
-	return recover_done(t->m, error);
+	if (!recover_done(t->m, error))
+		return FALSE;
+	if (disks)
+		snapshot_trim(t);
+	return TRUE;
 }
 
 static gboolean snapshot_take(struct snapshot *s, GError **error)

@@ -63,7 +63,7 @@ check_alone() {
 check_order() {
 	diff <(series_names "$KIND" | sort) \
 		<(find "$(base_dir "$KIND")/patches" -mindepth 1 -maxdepth 1 -type d -printf '%f\n' | sort)
-	base_table "$(base_dir "$KIND")/patches/order" | grep -vE '^[a-z][a-z0-9]*( +alone)?$' || :
+	base_table "$(base_dir "$KIND")/patches/order" | grep -vE '^[a-z][a-z0-9]*([[:space:]]+alone)?$' || :
 }
 
 check_whole() {

@@ -5,7 +5,7 @@
 
 # Raise it when this file makes something else out of the same input.
 # shellcheck disable=SC2034 # used elsewhere
-QEMU_BUILD_VERSION=4
+QEMU_BUILD_VERSION=5
 
 # Only what a headless guest needs.  The firmware is that of Debian's packages,
 # because Debian's source comes without it.
@@ -57,10 +57,11 @@ qemu_ninja() {
 	ninja -C "$OUT" "$@"
 }
 
-# The tests of these devices: those that the series brings and those that were there.
+# The tests of these devices and of the view: those that the series bring and those that
+# were there.
 qemu_qtests() {
 	ninja -C "$OUT" -t targets all |
-		sed -n -E 's#^(tests/(qtest/(vm(gen[a-z]*|clock)|bios-tables)-test|unit/test-vmgen[a-z]*)): .*#\1#p'
+		sed -n -E 's#^(tests/(qtest/(vm(gen[a-z]*|clock)|bios-tables|ram-view|snapshot)-test|unit/test-vmgen[a-z]*)): .*#\1#p'
 }
 
 qemu_build() {

@@ -19,7 +19,8 @@ $(BUILD)/test/vmfork-storage: $(BUILD)/vmfork-storage
 	$(Q)mkdir -p $(@D)
 	$(Q)ln -sf ../vmfork-storage $@
 
-$(DISK_TESTS): $(BUILD)/test/%: test/%.c test/disk-test.h $(STORAGE_OBJ) | $(BUILD)/test/vmfork-storage
+$(DISK_TESTS) $(BUILD)/test/bench-disk: $(BUILD)/test/%: test/%.c test/disk-test.h \
+		$(STORAGE_OBJ) | $(BUILD)/test/vmfork-storage
 	$(call say,TEST)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(COMMAND_CFLAGS) -I. -o $@ $< $(STORAGE_OBJ) \
 		$(COMMAND_LIBS) $(NBD_FLAGS) -lpthread
@@ -37,4 +38,8 @@ ROUNDS ?= 1000
 check-disk-kill: $(BUILD)/test/disk-kill
 	$(Q)$< $(ROUNDS)
 
-.PHONY: install-storage check-disk check-disk-kill
+# fio by NBD beside fio on a file: a table
+bench-disk: $(BUILD)/test/bench-disk
+	$(Q)$<
+
+.PHONY: bench-disk install-storage check-disk check-disk-kill

@@ -18,6 +18,7 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/userfaultfd.h>
@@ -26,11 +27,42 @@
 
 #include "standin.h"
 
+static struct view *views[16];
+static pid_t tester;
+
+/* A test that fails leaves no mount and no server. */
+static void clean(void)
+{
+	char command[1000];
+
+	for (int i = 0; i < 16; i++) {
+		if (!views[i])
+			continue;
+		snprintf(command, sizeof(command), "cat '%s/log' >&2; umount -l '%s/view'; "
+			 "rm -rf '%s'", views[i]->dir, views[i]->dir, views[i]->dir);
+		if (system(command))
+			continue;
+	}
+}
+
+static void track(struct view *old, struct view *new)
+{
+	tester = getpid();
+	for (int i = 0; i < 16; i++) {
+		if (views[i] != old)
+			continue;
+		views[i] = new;
+		return;
+	}
+}
+
 void check(bool true_, const char *file, int line, const char *what)
 {
 	if (true_)
 		return;
 	fprintf(stderr, "%s:%d: not true: %s (errno %d)\n", file, line, what, errno);
+	if (getpid() == tester)
+		clean();
 	_exit(1);
 }
 
@@ -38,6 +70,15 @@ void skip(const char *reason)
 {
 	printf("%s\n", reason);
 	exit(77);
+}
+
+void need_root(void)
+{
+	if (geteuid())
+		skip("userfaultfd for what the kernel writes, and the mount, need root");
+	if (access("/dev/fuse", R_OK | W_OK) < 0)
+		skip("there is no /dev/fuse");
+	setvbuf(stdout, NULL, _IOLBF, 0);
 }
 
 void say(const char *format, ...)
@@ -74,7 +115,7 @@ static void write_pair(struct standin_block *b, uint64_t frame, unsigned int i, 
 static void park(struct standin_shared *s)
 {
 	atomic_fetch_add(&s->parked, 1);
-	while (atomic_load(&s->stop) || atomic_load(&s->passive))
+	while (atomic_load(&s->stop))
 		syscall(SYS_sched_yield);
 	atomic_fetch_sub(&s->parked, 1);
 }
@@ -89,6 +130,22 @@ static void sweep(struct standin *m)
 	atomic_fetch_add(&m->shared->sweep, 1);
 }
 
+static void time_writes(struct standin *m)
+{
+	int n = atomic_load(&m->shared->timed);
+
+	for (int i = 0; i < n; i++) {
+		struct timespec a, b;
+
+		clock_gettime(CLOCK_MONOTONIC, &a);
+		*(volatile unsigned char *)(m->blocks[0].mem + i * 4096) = 1;
+		clock_gettime(CLOCK_MONOTONIC, &b);
+		m->shared->us[i] = (b.tv_sec - a.tv_sec) * 1e6 +
+				   (b.tv_nsec - a.tv_nsec) / 1e3;
+	}
+	atomic_store(&m->shared->timed, 0);
+}
+
 /* Writers have places of their own, so that a pair is one writer's. */
 static void *writer(void *argument)
 {
@@ -101,11 +158,13 @@ static void *writer(void *argument)
 		struct standin_block *b;
 		unsigned int i;
 
-		if (atomic_load(&m->shared->stop) || atomic_load(&m->shared->passive))
+		if (atomic_load(&m->shared->stop))
 			park(m->shared);
 		if (self == 0 && atomic_compare_exchange_strong(&m->shared->write_all,
 								&(int) { 1 }, none))
 			sweep(m);
+		if (self == 0 && atomic_load(&m->shared->timed))
+			time_writes(m);
 		state = state * UINT64_C(6364136223846793005) + 1442695040888963407;
 		b = &m->blocks[(state >> 60) % m->n_blocks];
 		i = (state >> 50) % (STANDIN_PAIRS / STANDIN_WRITERS) * STANDIN_WRITERS + self;
@@ -165,9 +224,9 @@ static int receive_fd(int sock)
 /* As QEMU's watcher: never touches the memory, lets it go when the other end hangs up. */
 static void watch(struct standin *m, int uffd, int sock)
 {
-	char byte;
+	struct pollfd p = { .fd = sock, .events = POLLRDHUP };
 
-	while (read(sock, &byte, 1) > 0)
+	while (!atomic_load(&m->shared->close) && poll(&p, 1, 10) == 0)
 		;
 	for (int i = 0; i < m->n_blocks; i++) {
 		struct uffdio_range r = { (uintptr_t)m->blocks[i].mem, m->blocks[i].size };
@@ -176,6 +235,7 @@ static void watch(struct standin *m, int uffd, int sock)
 	}
 	close(uffd);
 	close(sock);
+	atomic_store(&m->shared->close, 0);
 	atomic_fetch_add(&m->shared->closed, 1);
 }
 
@@ -333,6 +393,7 @@ void view_dir(struct view *v)
 	memset(v, 0, sizeof(*v));
 	snprintf(v->dir, sizeof(v->dir), "%s/vmfork-view.XXXXXX", tmp ? tmp : "/tmp");
 	CHECK(mkdtemp(v->dir));
+	track(NULL, v);
 }
 
 static void write_json(struct view *v, const char *json)
@@ -685,15 +746,63 @@ static void check_log(struct view *v)
 
 void view_end(struct view *v)
 {
+	const char *reply = view_ask(v, "{\"op\": \"close\"}");
+
+	/* No server: it died when it had unmounted, or was closed before. */
 	char command[400];
 
-	if (view_ask(v, "{\"op\": \"status\"}"))
-		view_ok(v, "{\"op\": \"close\"}");
+	CHECK(!reply || strstr(reply, "\"ok\":true"));
 	while (view_keeper(v) || view_worker(v))
 		tick();
 	check_log(v);
 	snprintf(command, sizeof(command), "rm -rf '%s'", v->dir);
 	CHECK(system(command) == 0);
+	track(v, NULL);
 	free(v->truth);
 	v->truth = NULL;
+}
+
+void gate_open(struct gate *g, const char *point)
+{
+	char how[64];
+
+	snprintf(g->path, sizeof(g->path), "/tmp/standin-gate.%d", getpid());
+	snprintf(how, sizeof(how), "%s:gate", point);
+	unlink(g->path);
+	CHECK(mkfifo(g->path, 0600) == 0);
+	setenv("VMFORK_VIEW_GATE", g->path, 1);
+	setenv("VMFORK_VIEW_POINT", how, 1);
+}
+
+static void *read_first(void *argument)
+{
+	struct gate *g = argument;
+	char buf[4096];
+	int fd = view_open(g->view);
+	ssize_t n = pread(fd, buf, sizeof(buf), 0);
+	intptr_t error = n < 0 ? errno : 0;
+
+	CHECK(n < 0 || n == sizeof(buf));
+	CHECK(n < 0 || memcmp(buf, g->view->truth, sizeof(buf)) == 0);
+	close(fd);
+	return (void *)error;
+}
+
+void gate_reader(struct gate *g, struct view *v)
+{
+	unsetenv("VMFORK_VIEW_POINT");
+	g->view = v;
+	CHECK(pthread_create(&g->thread, NULL, read_first, g) == 0);
+	g->fd = open(g->path, O_WRONLY | O_CLOEXEC);
+	CHECK(g->fd >= 0);
+}
+
+int gate_release(struct gate *g)
+{
+	void *error;
+
+	close(g->fd);
+	CHECK(pthread_join(g->thread, &error) == 0);
+	unlink(g->path);
+	return (intptr_t)error;
 }

@@ -10,6 +10,7 @@
 #ifndef STANDIN_H
 #define STANDIN_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,6 +18,7 @@
 
 #define STANDIN_BLOCKS 4
 #define STANDIN_WRITERS 4
+#define STANDIN_TIMED 20000
 #define STANDIN_PAIRS 128		/* in each pair of frames */
 
 #define CHECK(cond) check(!!(cond), __FILE__, __LINE__, #cond)
@@ -31,10 +33,12 @@ struct standin_block {
 /* What both processes see. */
 struct standin_shared {
 	_Atomic int stop, parked, closed, ready;
-	_Atomic int passive;		/* the writers wait */
+	_Atomic int close;		/* ram-view-close */
 	_Atomic uint64_t writes, sweep;
 	_Atomic int write_all;		/* write every frame once, in order */
 	uint64_t host[STANDIN_BLOCKS];
+	_Atomic int timed;		/* time so many writes to frames in order */
+	float us[STANDIN_TIMED];
 };
 
 struct standin {
@@ -54,6 +58,7 @@ struct view {
 
 void check(bool true_, const char *file, int line, const char *what);
 void skip(const char *reason);
+void need_root(void);			/* and what else all of this needs */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* A machine of blocks with @page bytes a page; 0: pages of 4096. */
@@ -93,5 +98,21 @@ int view_open(struct view *v);		/* view/ram */
 uint64_t view_torn(struct view *v, struct standin *m, const unsigned char *ram);
 void view_compare(struct view *v, int fd);
 void view_compare_mmap(struct view *v, struct standin *m);
+
+/*
+ * A reader of the first frame that is held at a point of the server (view/point.h).
+ * gate_open() is before view_start(), gate_reader() returns when it is held.
+ */
+struct gate {
+	struct view *view;
+	pthread_t thread;
+	char path[64];
+	int fd;
+};
+
+void gate_open(struct gate *g, const char *point);
+void gate_reader(struct gate *g, struct view *v);
+/* 0: it read what is true; else its errno. */
+int gate_release(struct gate *g);
 
 #endif /* STANDIN_H */

@@ -20,7 +20,7 @@
 #define CONTROL_CLIENTS 32
 #define CONTROL_GRACE 100		/* times 10 ms, for files that were just closed */
 
-enum { LISTEN, GONE, DROPPED, CLIENTS };
+enum { LISTEN, GONE, CLIENTS };
 
 static JsonObject *fault(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
@@ -272,14 +272,6 @@ static void add_client(struct view *v, struct pollfd *p)
 		close(fd);
 }
 
-static void forget(struct view *v)
-{
-	uint64_t count;
-
-	fs_forget(v);
-	(void)!read(v->faults.dropped, &count, sizeof(count));
-}
-
 static void serve_clients(struct view *v, struct pollfd *p)
 {
 	for (int i = CLIENTS; i < CLIENTS + CONTROL_CLIENTS; i++) {
@@ -304,14 +296,11 @@ void control_run(struct view *v)
 
 	p[LISTEN] = (struct pollfd) { .fd = v->listen, .events = POLLIN };
 	p[GONE] = (struct pollfd) { .fd = v->gone, .events = POLLIN };
-	p[DROPPED] = (struct pollfd) { .fd = v->faults.dropped, .events = POLLIN };
 	for (int i = CLIENTS; i < CLIENTS + CONTROL_CLIENTS; i++)
 		p[i].fd = -1;
 	while (!atomic_load(&v->frames.book->closed)) {
 		if (poll(p, G_N_ELEMENTS(p), -1) < 0)
 			continue;
-		if (p[DROPPED].revents)
-			forget(v);
 		serve_clients(v, p);
 		if (p[GONE].revents && !atomic_load(&v->frames.book->closed))
 			control_end(v);

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <linux/userfaultfd.h>
@@ -27,12 +26,9 @@
 
 #define relaxed(p) atomic_load_explicit(p, memory_order_relaxed)
 
-static uint64_t now_ns(void)
+static uint64_t now_us(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * UINT64_C(1000000000) + t.tv_nsec;
+	return g_get_monotonic_time();
 }
 
 gboolean faults_setup(struct view *v, GError **error)
@@ -146,7 +142,9 @@ static void drop(struct view *v, const char *why)
 
 /*
  * No room is left, or soon.  The machine is being stopped; its faults are answered, or it
- * could not stop, but more and more slowly, so that few come in the meantime.
+ * could not stop, but more and more slowly, so that few come in the meantime: the spare
+ * of a full buffer lasts for more than a minute.  Without a monitor there is nothing to
+ * wait for.
  */
 static void hold(struct view *v)
 {
@@ -154,6 +152,10 @@ static void hold(struct view *v)
 	struct book *book = v->frames.book;
 	uint64_t count;
 
+	if (!v->monitor) {
+		atomic_store(&book->full, 1);
+		return;
+	}
 	if (atomic_exchange(&book->stopped, 0) || !atomic_exchange(&book->full, 1))
 		signal_event(v->faults.stop);
 	atomic_store(&book->waiting, 1);
@@ -209,13 +211,6 @@ static bool answer(struct view *v, uint64_t address)
 	return true;
 }
 
-static void measure(struct faults *fa, uint64_t ns)
-{
-	unsigned int i = 63 - __builtin_clzll(ns | 1);
-
-	atomic_fetch_add_explicit(&fa->latency[MIN(i, 31)], 1, memory_order_relaxed);
-}
-
 /* All messages that are there.  The lock is held. */
 static void drain(struct view *v)
 {
@@ -225,15 +220,10 @@ static void drain(struct view *v)
 	while (v->faults.uffd >= 0 &&
 	       (n = read(v->faults.uffd, msgs, sizeof(msgs))) > 0) {
 		POINT("fault-read");
-		for (size_t i = 0; i < n / sizeof(*msgs); i++) {
-			uint64_t start = now_ns();
-
-			if (msgs[i].event != UFFD_EVENT_PAGEFAULT)
-				continue;
-			if (!answer(v, msgs[i].arg.pagefault.address))
+		for (size_t i = 0; i < n / sizeof(*msgs); i++)
+			if (msgs[i].event == UFFD_EVENT_PAGEFAULT &&
+			    !answer(v, msgs[i].arg.pagefault.address))
 				return;
-			measure(&v->faults, now_ns() - start);
-		}
 	}
 }
 
@@ -416,7 +406,7 @@ static int passes(struct view *v, struct faults_result *ret)
 
 int faults_arm(struct view *v, struct faults_result *ret)
 {
-	uint64_t start = now_ns();
+	uint64_t start = now_us();
 	int r = 0;
 
 	pthread_mutex_lock(&v->faults.lock);
@@ -427,7 +417,7 @@ int faults_arm(struct view *v, struct faults_result *ret)
 		r = passes(v, ret);
 	}
 	pthread_mutex_unlock(&v->faults.lock);
-	ret->us = (now_ns() - start) / 1000;
+	ret->us = now_us() - start;
 	return r;
 }
 
@@ -476,13 +466,13 @@ static int freeze(struct view *v, struct faults_result *ret)
 
 int faults_freeze(struct view *v, struct faults_result *ret)
 {
-	uint64_t start = now_ns();
+	uint64_t start = now_us();
 	int r;
 
 	pthread_mutex_lock(&v->faults.lock);
 	r = freeze(v, ret);
 	pthread_mutex_unlock(&v->faults.lock);
-	ret->us = (now_ns() - start) / 1000;
+	ret->us = now_us() - start;
 	return r;
 }
 
@@ -494,7 +484,7 @@ static int rebase(struct view *v, int lower)
 	if (keeper_lower(v, lower) < 0)
 		return -EPIPE;
 	POINT("rebase-kept");
-	v->source.lower = lower;
+	source_set_lower(&v->source, lower);
 	atomic_store_explicit(&v->frames.book->source, BOOK_LOWER, memory_order_release);
 	/* Pairs with the fence of ram_read(). */
 	atomic_thread_fence(memory_order_seq_cst);

@@ -42,8 +42,7 @@ struct faults {
 	bool hung;			/* the peer hung up, the reason is not known yet */
 	char *scratch;			/* of one frame */
 	uint64_t held;			/* faults since the end of the room */
-	int dropped;			/* eventfd: the file system is to forget what it has */
-	_Atomic uint64_t latency[32];	/* answers by log2 of nanoseconds */
+	int dropped;			/* eventfd, from then on: the kernel is to forget */
 };
 
 struct faults_result {

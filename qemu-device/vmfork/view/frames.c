@@ -11,7 +11,7 @@
 #include "point.h"
 
 #define FRAMES_RESERVE 64		/* frames, at least, before the budget's end */
-#define FRAMES_SPARE 4096		/* units, at least, of memory for a full disk */
+#define FRAMES_SPARE 1024		/* units, at least: what may come until it stops */
 #define PREFAULT 8192			/* of a request: the most that one of ours has */
 
 #define relaxed(p) atomic_load_explicit(p, memory_order_relaxed)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -174,9 +175,9 @@ static void fs_lseek(fuse_req_t req, fuse_ino_t ino, off_t at, int whence,
 static size_t add_entry(fuse_req_t req, char *buf, size_t size, uint64_t ino)
 {
 	const struct node *n = node_at(ino);
-	struct stat st;
+	struct stat st = { .st_ino = ino, .st_mode = S_IFREG };
 
-	if (stat_of(view_of(req), ino, &st) < 0)
+	if (!node_there(view_of(req), n))
 		return 0;
 	return fuse_add_direntry(req, buf, size, n->name, &st, ino + 1);
 }
@@ -242,11 +243,21 @@ unsigned int fs_users(const struct view *v, bool frozen)
 	return users;
 }
 
-void fs_forget(struct view *v)
+/*
+ * After a drop the kernel forgets what it has of the frozen files.  It waits for reads that
+ * are being answered, so that this is a thread of its own.
+ */
+static void *forget(void *view)
 {
+	struct view *v = view;
+	struct pollfd p = { .fd = v->faults.dropped, .events = POLLIN };
+
+	while (poll(&p, 1, -1) < 0)
+		;
 	for (uint64_t i = NODE_FIRST; node_at(i); i++)
 		if (node_at(i)->frozen)
 			fuse_lowlevel_notify_inval_inode(v->session, i, 0, 0);
+	return NULL;
 }
 
 /* A request that is empty: its length is the first that it has. */
@@ -342,11 +353,18 @@ static bool introduce(struct view *v)
 	return receive(v, 0) && meet(v, 0);
 }
 
+static bool spawn(void *(*run)(void *), void *argument)
+{
+	pthread_t thread;
+
+	return pthread_create(&thread, NULL, run, argument) == 0 &&
+	       pthread_detach(thread) == 0;
+}
+
 bool fs_start(struct view *v)
 {
 	static struct fs_thread threads[BOOK_THREADS];
 	char path[32];
-	pthread_t thread;
 
 	snprintf(path, sizeof(path), "/dev/fd/%d", v->fuse);
 	v->session = fs_session(v);
@@ -354,8 +372,8 @@ bool fs_start(struct view *v)
 		return false;
 	for (unsigned int i = 0; i < BOOK_THREADS; i++) {
 		threads[i] = (struct fs_thread) { v, i };
-		if (pthread_create(&thread, NULL, serve, &threads[i]))
+		if (!spawn(serve, &threads[i]))
 			return false;
 	}
-	return true;
+	return spawn(forget, v);
 }

@@ -26,7 +26,5 @@ struct fuse_session *fs_session(struct view *v);
 bool fs_start(struct view *v);
 /* Open files; of "ram" and "core" alone if @frozen. */
 unsigned int fs_users(const struct view *v, bool frozen);
-/* After a drop: have the kernel forget what it has of "ram" and "core". */
-void fs_forget(struct view *v);
 
 #endif /* FS_H */

@@ -15,7 +15,9 @@
 #include "view.h"
 #include "worker.h"
 
-enum { KEEPER_RELEASE, KEEPER_LOWER };
+#define KEEPER_PATIENCE 5	/* seconds: a keeper that stands still is as good as none */
+
+enum { KEEPER_RELEASE, KEEPER_LOWER, KEEPER_SERVED };
 
 static void close_fd(int *fd)
 {
@@ -48,15 +50,30 @@ static int receive(int sock, char *op, int *fd)
 	return n > 0;
 }
 
+/* The spawner's standard error is let go, and main() may return. */
+static void announce(struct view *v)
+{
+	atomic_store(&v->frames.book->served, 1);
+	dup2(v->log, STDERR_FILENO);
+	(void)!write(v->ready, "", 1);
+	close_fd(&v->ready);
+}
+
 static void handle(struct view *v, char op, int fd)
 {
-	if (op == KEEPER_RELEASE) {
+	switch (op) {
+	case KEEPER_RELEASE:
 		close_fd(&v->plan.uffd);
 		close_fd(&v->plan.peer);
-		return;
+		break;
+	case KEEPER_LOWER:
+		close_fd(&v->plan.lower);
+		v->plan.lower = fd;
+		break;
+	case KEEPER_SERVED:
+		announce(v);
+		break;
 	}
-	close_fd(&v->plan.lower);
-	v->plan.lower = fd;
 }
 
 /* Until the worker is dead. */
@@ -71,8 +88,9 @@ static void serve(struct view *v, int sock)
 	}
 }
 
-static pid_t start(struct view *v, int *sock, int ready)
+static pid_t start(struct view *v, int *sock)
 {
+	const struct timeval patience = { KEEPER_PATIENCE, 0 };
 	int pair[2];
 	pid_t pid;
 
@@ -81,10 +99,10 @@ static pid_t start(struct view *v, int *sock, int ready)
 	pid = fork();
 	if (pid == 0) {
 		close(pair[0]);
+		setsockopt(pair[1], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 		v->keeper = pair[1];
-		worker_run(v, ready);
+		worker_run(v);
 	}
-	dup2(v->log, STDERR_FILENO);
 	close(pair[1]);
 	*sock = pair[0];
 	return pid;
@@ -111,36 +129,38 @@ static void give_up(struct view *v)
 	_exit(1);
 }
 
-/* One worker's life.  False: it could not be started, or ended as it should. */
-static bool live(struct view *v, int ready)
+/* One worker's life.  The status it ended with. */
+static int live(struct view *v)
 {
-	pid_t pid;
-	int sock, status;
+	int sock, status = 0;
+	pid_t pid = start(v, &sock);
 
-	pid = start(v, &sock, ready);
 	if (pid < 0)
-		return true;
-	close_fd(&ready);
+		return 0;
 	serve(v, sock);
 	close(sock);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	return !v->frames.book->closed;
+	return status;
 }
 
-void keeper_run(struct view *v, int ready)
+/* One that ends of itself before it ever served has said why. */
+void keeper_run(struct view *v)
 {
+	struct book *book = v->frames.book;
 	time_t deaths[KEEPER_DEATHS];
 
-	for (unsigned int n = 0; live(v, ready); n++) {
-		if (!v->frames.book->served)
+	for (unsigned int n = 0; ; n++) {
+		int status = live(v);
+
+		if (atomic_load(&book->closed))
+			_exit(0);
+		if (!atomic_load(&book->served) && WIFEXITED(status))
 			_exit(1);
-		ready = -1;
 		if (hopeless(deaths, n))
 			give_up(v);
-		atomic_fetch_add(&v->frames.book->restarts, 1);
+		atomic_fetch_add(&book->restarts, 1);
 	}
-	_exit(0);
 }
 
 static int ask(struct view *v, char op, int fd)
@@ -162,6 +182,11 @@ static int ask(struct view *v, char op, int fd)
 	if (sendmsg(v->keeper, &msg, MSG_NOSIGNAL) < 0 || recv(v->keeper, &op, 1, 0) != 1)
 		return -EPIPE;
 	return 0;
+}
+
+int keeper_served(struct view *v)
+{
+	return ask(v, KEEPER_SERVED, -1);
 }
 
 int keeper_release(struct view *v)

@@ -21,10 +21,12 @@
 
 struct view;
 
-/* The keeper's life.  A byte to @ready when the first worker serves. */
-void keeper_run(struct view *v, int ready) __attribute__((noreturn));
+/* The keeper's life. */
+void keeper_run(struct view *v) __attribute__((noreturn));
 
-/* For the worker: the keeper closes its copies of userfaultfd and peer. */
+/* For the worker: it serves. */
+int keeper_served(struct view *v);
+/* The keeper closes its copies of userfaultfd and peer. */
 int keeper_release(struct view *v);
 /* The keeper holds this descriptor of a lower "ram" for later workers.  0 or -errno. */
 int keeper_lower(struct view *v, int fd);

@@ -33,7 +33,8 @@ static const char usage[] =
 "  --monitor SOCKET a QMP socket of the machine, for --on-full stop\n";
 
 struct arguments {
-	const char *dir, *view, *budget, *monitor;
+	const char *dir, *view, *monitor;
+	uint64_t budget;
 	bool drop;
 };
 
@@ -58,6 +59,15 @@ static bool on_full(const char *text)
 	return strcmp(text, "drop") == 0;
 }
 
+static uint64_t bytes(const char *text)
+{
+	guint64 n = 0;
+
+	if (!g_ascii_string_to_unsigned(text, 10, LAYOUT_UNIT, INT64_MAX, &n, NULL))
+		die(2, "--budget is a number of bytes from %u", LAYOUT_UNIT);
+	return n;
+}
+
 static void parse(struct arguments *a, int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -75,7 +85,7 @@ static void parse(struct arguments *a, int argc, char **argv)
 		switch (c) {
 		case 'd': a->dir = optarg; break;
 		case 'v': a->view = optarg; break;
-		case 'b': a->budget = optarg; break;
+		case 'b': a->budget = bytes(optarg); break;
 		case 'f': a->drop = on_full(optarg); break;
 		case 'm': a->monitor = optarg; break;
 		case 'h': fputs(usage, stdout); exit(0);
@@ -84,15 +94,6 @@ static void parse(struct arguments *a, int argc, char **argv)
 	}
 	if (!a->dir || !a->view || optind != argc)
 		die(2, "--dir and --view are needed, and nothing else; see --help");
-}
-
-static uint64_t bytes(const char *text)
-{
-	guint64 n = 0;
-
-	if (text && !g_ascii_string_to_unsigned(text, 10, LAYOUT_UNIT, INT64_MAX, &n, NULL))
-		die(2, "--budget is a number of bytes from %u", LAYOUT_UNIT);
-	return n;
 }
 
 static void name(struct view *v, const struct arguments *a)
@@ -153,10 +154,11 @@ static void set_up(struct view *v, const struct arguments *a)
 	struct book *book;
 
 	if (!plan_load(&v->plan, a->view, &error) ||
-	    !frames_create(&v->frames, &v->plan.layout, buffer, bytes(a->budget), &error) ||
+	    !frames_create(&v->frames, &v->plan.layout, buffer, a->budget, &error) ||
 	    !faults_setup(v, &error))
 		die(1, "%s", error->message);
 	book = v->frames.book;
+	POINT_SETUP(&book->point);
 	v->source = (struct source) { book, &v->plan.layout, v->plan.lower };
 	book->source = v->plan.lower >= 0 ? BOOK_LOWER : BOOK_MEMORY;
 	book->live = v->plan.uffd >= 0;
@@ -185,13 +187,13 @@ static int compare(const void *a, const void *b)
 }
 
 /* The spawner may have left us more than we want: a pipe that it waits at the end of. */
-static void close_others(const struct view *v, int ready)
+static void close_others(const struct view *v)
 {
 	int keep[LAYOUT_BLOCKS_MAX + 32], n = 0, next = STDERR_FILENO + 1;
 	const int ours[] = {
 		v->plan.uffd, v->plan.peer, v->plan.lower, v->frames.buffer, v->frames.spill,
 		v->faults.kick, v->faults.stop, v->faults.stopped, v->faults.dropped,
-		v->fuse, v->listen, v->log, v->gone, ready,
+		v->fuse, v->listen, v->log, v->gone, v->ready,
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS(ours); i++)
@@ -207,14 +209,14 @@ static void close_others(const struct view *v, int ready)
 	close_range(next, UINT_MAX, 0);
 }
 
-static void become_daemon(const struct view *v, int ready)
+static void become_daemon(const struct view *v)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	setsid();
 	dup2(null, STDIN_FILENO);
 	dup2(null, STDOUT_FILENO);
-	close_others(v, ready);
+	close_others(v);
 	(void)!chdir("/");
 }
 
@@ -237,8 +239,9 @@ int main(int argc, char **argv)
 	case -1:
 		die(1, "fork: %s", g_strerror(errno));
 	case 0:
-		become_daemon(&v, ready[1]);
-		keeper_run(&v, ready[1]);
+		v.ready = ready[1];
+		become_daemon(&v);
+		keeper_run(&v);
 	}
 	close(ready[1]);
 	_exit(wait_ready(&v, ready[0]));

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "corefile.h"
 #include "node.h"
 #include "ram.h"
 
@@ -35,6 +36,33 @@ static int64_t ram_next(struct view *v, const struct node *n, uint64_t at, int w
 {
 	(void)n;
 	return ram_seek(v, at, whence);
+}
+
+static int core_stat(struct view *v, const struct node *n, struct stat *ret)
+{
+	int64_t size = corefile_size(v);
+
+	(void)n;
+	if (size == -EAGAIN)		/* before the freeze it is there, but not yet known */
+		return 0;
+	if (size < 0)
+		return size;
+	ret->st_size = size;
+	ret->st_blocks = MIN((uint64_t)size / 512, v->frames.book->blocks + 8);
+	return 0;
+}
+
+static int64_t core_some(struct view *v, const struct node *n, uint64_t at, char *buf,
+			 uint64_t size)
+{
+	(void)n;
+	return corefile_read(v, at, buf, size);
+}
+
+static int64_t core_next(struct view *v, const struct node *n, uint64_t at, int whence)
+{
+	(void)n;
+	return corefile_seek(v, at, whence);
 }
 
 /* A file of the snapshot's folder. */
@@ -81,10 +109,21 @@ static int64_t plain_read(struct view *v, const struct node *n, uint64_t at, cha
 }
 
 static const struct node nodes[] = {
-	{ "ram", true, ram_stat, ram_some, ram_next },
-	{ "state", false, plain_stat, plain_read, NULL },
-	{ "meta.json", false, plain_stat, plain_read, NULL },
+	{ "ram", true, NULL, ram_stat, ram_some, ram_next },
+	{ "core", true, "notes", core_stat, core_some, core_next },
+	{ "state", false, "state", plain_stat, plain_read, NULL },
+	{ "meta.json", false, "meta.json", plain_stat, plain_read, NULL },
 };
+
+bool node_there(const struct view *v, const struct node *n)
+{
+	g_autofree char *path = NULL;
+
+	if (!n->needs)
+		return true;
+	path = g_build_filename(v->dir, n->needs, NULL);
+	return access(path, R_OK) == 0;
+}
 
 const struct node *node_at(uint64_t ino)
 {

@@ -12,6 +12,8 @@ struct view;
 struct node {
 	const char *name;
 	bool frozen;		/* never changes once the view is frozen: the kernel keeps it */
+	/* The file that it needs in the snapshot's folder; NULL: none. */
+	const char *needs;
 	/* All: a negative errno if it fails. */
 	int (*stat)(struct view *v, const struct node *n, struct stat *ret);
 	int64_t (*read)(struct view *v, const struct node *n, uint64_t at, char *buf,
@@ -21,6 +23,9 @@ struct node {
 
 /* Numbers of inodes; the root has 1. */
 enum { NODE_ROOT = 1, NODE_FIRST };
+
+/* Is it to be listed? */
+bool node_there(const struct view *v, const struct node *n);
 
 /* NULL: there is none of that number. */
 const struct node *node_at(uint64_t ino);

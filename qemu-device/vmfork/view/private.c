@@ -109,7 +109,7 @@ static int keep_process(struct private *p)
 	snprintf(path, sizeof(path), "/proc/%d/pagemap", p->pid);
 	p->pagemap = open(path, O_RDONLY | O_CLOEXEC);
 	if (pidfd < 0 || p->pagemap < 0)
-		r = -errno;
+		r = errno == ENOENT ? -ESRCH : -errno;
 	else
 		r = keep_maps(p);
 	if (r == 0 && !alive(pidfd))

@@ -68,6 +68,7 @@ static int read_run(const struct view *v, uint32_t source, const struct layout_b
 
 	if (slot != FRAMES_NONE)
 		return frames_fetch(&v->frames, slot, within(b, offset), buf, size);
+	POINT("read-index");
 	r = source_read(&v->source, source, b, offset, buf, size);
 	if (r < 0)
 		return r;

@@ -1,9 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "source.h"
+
+void source_set_lower(struct source *s, int fd)
+{
+	int old = -1;
+
+	if (atomic_compare_exchange_strong(&s->lower, &old, fd))
+		return;
+	dup3(fd, old, O_CLOEXEC);
+	close(fd);
+}
 
 /* A lower view that is gone, or was dropped, is an I/O error to our readers. */
 static int lower_error(int error)

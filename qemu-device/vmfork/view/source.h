@@ -24,6 +24,9 @@ static inline uint32_t source_now(const struct source *s)
 	return atomic_load_explicit(&s->book->source, memory_order_acquire);
 }
 
+/* Takes @fd.  Asked again, the number stays: readers may be using it. */
+void source_set_lower(struct source *s, int fd);
+
 /* From @offset of "ram", all in block @b.  0 or -errno. */
 int source_read(const struct source *s, uint32_t now, const struct layout_block *b,
 		uint64_t offset, char *buf, size_t size);

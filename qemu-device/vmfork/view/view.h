@@ -25,6 +25,7 @@ struct view {
 	int fuse, listen, log;
 	int gone;			/* eventfd: the mount is no more */
 	struct timespec started;
+	int ready;			/* the keeper's: main() waits for a byte */
 	int keeper;			/* the worker's end; -1: the keeper is dead */
 };
 

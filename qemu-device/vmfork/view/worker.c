@@ -9,6 +9,7 @@
 
 #include "control.h"
 #include "fs.h"
+#include "keeper.h"
 #include "monitor.h"
 #include "point.h"
 #include "view.h"
@@ -26,6 +27,7 @@ static void spawn(void *(*run)(void *), void *argument)
 
 	if (pthread_create(&thread, NULL, run, argument))
 		fail("no thread can be started");
+	pthread_detach(thread);
 }
 
 /*
@@ -46,16 +48,7 @@ static void resume(struct view *v)
 	faults_wake(v);
 }
 
-static void be_ready(int log, int ready)
-{
-	if (ready < 0)
-		return;
-	dup2(log, STDERR_FILENO);
-	(void)!write(ready, "", 1);
-	close(ready);
-}
-
-void worker_run(struct view *v, int ready)
+void worker_run(struct view *v)
 {
 	resume(v);
 	if (!fs_start(v))
@@ -64,8 +57,10 @@ void worker_run(struct view *v, int ready)
 		spawn(faults_thread, v);
 	if (v->monitor)
 		spawn(monitor_thread, v);
-	atomic_store(&v->frames.book->served, 1);
-	be_ready(v->log, ready);
+	if (!atomic_load(&v->frames.book->served)) {
+		dup2(v->log, STDERR_FILENO);
+		keeper_served(v);
+	}
 	POINT("started");
 	control_run(v);
 	_exit(0);

@@ -5,7 +5,6 @@
 
 struct view;
 
-/* A byte to @ready when it serves; -1: no one waits. */
-void worker_run(struct view *v, int ready) __attribute__((noreturn));
+void worker_run(struct view *v) __attribute__((noreturn));
 
 #endif /* WORKER_H */

@@ -175,8 +175,8 @@ static void dies_at(struct standin *m, const char *point)
 static void each_point(struct standin *m)
 {
 	static const char *const others[] = {
-		"fault-read", "fault-kept", "fault-answered", "pass-protected", "keep-units",
-		"keep-bytes", "keep-index", "frozen", "rebase-kept", "rebased", "let-go",
+		"fault-read", "fault-kept", "fault-answered", "pass-protected",
+		"keep-units", "keep-bytes", "keep-index", "frozen", "rebase-kept", "rebased", "let-go",
 		"control-read", "read-memory",
 	};
 	char command[300], name[64];
@@ -184,8 +184,8 @@ static void each_point(struct standin *m)
 	FILE *list;
 
 	CHECK(getenv("SOURCE"));
-	snprintf(command, sizeof(command), "sed -n 's/.*POINT(\"\\(next-[a-z-]*\\)\").*/\\1/p' "
-		 "%s/*.c | sort -u", getenv("SOURCE"));
+	snprintf(command, sizeof(command), "sed -n 's/.*POINT(\"\\(next-[a-z-]*\\)\").*/\\1/p'"
+		 " %s/*.c | sort -u", getenv("SOURCE"));
 	list = popen(command, "r");
 	for (; fscanf(list, "%63s", name) == 1; n++)
 		dies_at(m, name);
@@ -234,7 +234,7 @@ static void both_die(struct standin *m)
 	view_end(&b);
 }
 
-/* The older one's are dead before they hand over: the machine is released, and said so. */
+/* Both of the older one are dead before it handed over: the machine is released. */
 static void older_dies(struct standin *m)
 {
 	struct view a, b;
@@ -245,7 +245,7 @@ static void older_dies(struct standin *m)
 	kill_both(&a);
 	released(m);
 	standin_stop(m);
-	view_fails(&b, "{\"op\": \"freeze\"}", "does not hand the memory over");
+	view_fails(&b, "{\"op\": \"freeze\"}", "does not hand over");
 	standin_cont(m);
 	CHECK(unmount(&a) == 0);
 	view_end(&a);

@@ -109,8 +109,8 @@ static void unregister(const struct view *v)
 }
 
 /*
- * Each copy of the descriptors is closed: the keeper's, ours; QEMU closes its own when the
- * peer hangs up.  The unregistering is for the threads that wait now.
+ * Each copy of the descriptors is closed: the keeper's, ours; QEMU closes its own when
+ * the peer hangs up.  The unregistering is for the threads that wait now.
  */
 void faults_let_go(struct view *v)
 {

@@ -43,7 +43,7 @@ void inherit_send(int sock, const char *text, const int fds[INHERIT_FDS])
 
 static int failed(const char *path, const char *what)
 {
-	fprintf(stderr, "vmfork-view: %s: the memory is not handed over: %s\n", path, what);
+	fprintf(stderr, "vmfork-view: %s: it does not hand over: %s\n", path, what);
 	return -ENOTCONN;
 }
 

@@ -15,7 +15,7 @@
 #include "view.h"
 #include "worker.h"
 
-#define KEEPER_PATIENCE 5	/* seconds: a keeper that stands still is as good as none */
+#define KEEPER_PATIENCE 5	/* seconds: one that stands still is as good as none */
 
 enum { KEEPER_RELEASE, KEEPER_INHERIT, KEEPER_LOWER, KEEPER_SERVED };
 
@@ -46,7 +46,7 @@ static int receive(int sock, char *op, int fds[2])
 	c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
 	fds[0] = fds[1] = -1;
 	if (c && c->cmsg_type == SCM_RIGHTS)
-		memcpy(fds, CMSG_DATA(c), MIN(c->cmsg_len - CMSG_LEN(0), 2 * sizeof(*fds)));
+		memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
 	return n > 0;
 }
 

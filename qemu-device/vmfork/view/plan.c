@@ -37,7 +37,8 @@ static gboolean parse_inherits(struct plan *p, JsonObject *object, GError **erro
 
 	if (!path)
 		return TRUE;
-	if (json_object_has_member(object, "uffd") || json_object_has_member(object, "peer"))
+	if (json_object_has_member(object, "uffd") ||
+	    json_object_has_member(object, "peer"))
 		return refuse(error, "inherits goes without uffd and peer");
 	if (strlen(path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
 		return refuse(error, "inherits: %s: the path is too long", path);
@@ -65,7 +66,7 @@ static gboolean parse_file(struct plan *p, JsonObject *object, const char *path,
 	JsonArray *blocks = field_list(object, "blocks");
 	struct stat st;
 
-	p->lower = open(path, O_RDONLY | O_CLOEXEC);
+	p->lower = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (p->lower < 0 || fstat(p->lower, &st) < 0)
 		return refuse(error, "%s: %s", path, g_strerror(errno));
 	if (!S_ISREG(st.st_mode))

@@ -5,7 +5,7 @@
  *   blocks with descriptors, and inherits    the same, under the protection of an older
  *                                            view: inherits is the control socket of its
  *                                            server, which hands over at the freeze
- *   process, maps, base                      a fork: its private frames, over a lower view
+ *   process, maps, base                      a fork: private frames, over a lower view
  *   file                                     RAM that is finished
  * "blocks" of the latter two are optional and give the guest-physical ranges only.
  */

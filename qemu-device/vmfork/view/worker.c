@@ -30,7 +30,7 @@ static void spawn(void *(*run)(void *), void *argument)
 	pthread_detach(thread);
 }
 
-/* A worker before this one died before it had what it was to inherit: that is asked again. */
+/* A worker before this one died while it inherited: it is asked for again. */
 static void disinherit(struct view *v)
 {
 	v->frames.book->live = 0;

@@ -599,11 +599,10 @@ bool view_is(struct view *v, const char *state)
 	return strcmp(json_node_get_string(node), state) == 0;
 }
 
-void view_freeze(struct view *v, struct standin *m)
+void view_truth(struct view *v, struct standin *m)
 {
 	uint64_t at = 0;
 
-	view_ok(v, "{\"op\": \"freeze\"}");
 	/* Not through a mapping: that would make pages of holes. */
 	v->truth = malloc(m->size);
 	CHECK(v->truth);
@@ -617,6 +616,12 @@ void view_freeze(struct view *v, struct standin *m)
 		}
 		at += m->blocks[i].size;
 	}
+}
+
+void view_freeze(struct view *v, struct standin *m)
+{
+	view_ok(v, "{\"op\": \"freeze\"}");
+	view_truth(v, m);
 }
 
 /* --- processes of the server, by the folder in their command line --- */

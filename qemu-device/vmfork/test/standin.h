@@ -82,6 +82,7 @@ int view_try(struct view *v, const char *json, const char *const *more, char *er
 	     size_t size);
 void view_dir(struct view *v);
 void view_freeze(struct view *v, struct standin *m);	/* of a machine that stands */
+void view_truth(struct view *v, struct standin *m);	/* its part that is no request */
 void view_end(struct view *v);		/* close, remove the folder, check the log */
 
 /* A reply is in a buffer of the callee's; a lost connection is tried again. */

@@ -176,16 +176,17 @@ static void each_point(struct standin *m)
 {
 	static const char *const others[] = {
 		"fault-read", "fault-kept", "fault-answered", "pass-protected",
-		"keep-units", "keep-bytes", "keep-index", "frozen", "rebase-kept", "rebased", "let-go",
-		"control-read", "read-memory",
+		"keep-units", "keep-bytes", "keep-index", "frozen", "rebase-kept",
+		"rebased", "let-go", "control-read", "read-memory",
 	};
 	char command[300], name[64];
 	int n = 0;
 	FILE *list;
 
 	CHECK(getenv("SOURCE"));
-	snprintf(command, sizeof(command), "sed -n 's/.*POINT(\"\\(next-[a-z-]*\\)\").*/\\1/p'"
-		 " %s/*.c | sort -u", getenv("SOURCE"));
+	snprintf(command, sizeof(command),
+		 "sed -n 's/.*POINT(\"\\(next-[a-z-]*\\)\").*/\\1/p' %s/*.c | sort -u",
+		 getenv("SOURCE"));
 	list = popen(command, "r");
 	for (; fscanf(list, "%63s", name) == 1; n++)
 		dies_at(m, name);
@@ -299,6 +300,34 @@ static void given_up_late(struct standin *m)
 	view_end(&a);
 }
 
+/* A fault between the hand-over and the freeze waits for the next server. */
+static void nobody_answers(struct standin *m)
+{
+	struct view a, b;
+	int64_t faults;
+
+	first(&a, m);
+	view_start_next(&b, &a, m);
+	ahead(&a, m);
+	standin_stop(m);
+	view_ok(&a, "{\"op\": \"hand-over\"}");
+	faults = view_number(&a, "faults");
+	standin_cont(m);
+	for (int i = 0; i < 500; i++)
+		CHECK(view_number(&a, "faults") == faults);
+	/* All is protected, so that the memory is still the same now. */
+	view_truth(&b, m);
+	view_ok(&b, "{\"op\": \"freeze\"}");
+	CHECK(view_torn(&b, m, b.truth) == 0);
+	rebase_onto(&a, &b);
+	standin_write_all(m);
+	compare(&a);
+	compare(&b);
+	view_end(&a);
+	view_end(&b);
+	released(m);
+}
+
 static void refusals(struct standin *m)
 {
 	struct view a;
@@ -325,6 +354,7 @@ int main(void)
 	chain(&m);
 	few_are_left(&m);
 	released(&m);
+	nobody_answers(&m);
 	refusals(&m);
 	both_die(&m);
 	older_dies(&m);

@@ -560,9 +560,8 @@ static int hand_over(struct view *v, struct faults_result *ret)
 	POINT("next-protected");
 	atomic_store(&book->next, BOOK_HANDED);
 	POINT("next-handed");
-	/* Our thread reads no message more, for it does so under the lock. */
+	/* Our thread reads no message more: it looks under the lock, and ends then. */
 	atomic_store(&book->live, 0);
-	signal_event(v->faults.kick);
 	return 0;
 }
 

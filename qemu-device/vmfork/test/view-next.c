@@ -253,6 +253,28 @@ static void older_dies(struct standin *m)
 	view_end(&b);
 }
 
+/* Armed ahead, the first frame kept or not: what its end means is told apart as before. */
+static void machine_goes(struct standin *m, bool close_it)
+{
+	struct view a, b;
+
+	first(&a, m);
+	view_start_next(&b, &a, m);
+	ahead(&a, m);
+	if (close_it)
+		atomic_store(&m->shared->close, 1);
+	else
+		standin_kill(m);
+	while (view_flag(&a, "live"))
+		;
+	CHECK(view_is(&a, close_it ? "dropped" : "frozen"));
+	view_fails(&b, "{\"op\": \"freeze\"}", "does not hand over");
+	if (!close_it)
+		compare(&a);
+	view_end(&a);
+	view_end(&b);
+}
+
 /* Nothing was handed over: the older one goes on, and another one can follow. */
 static void given_up_early(struct standin *m)
 {
@@ -361,6 +383,8 @@ int main(void)
 	given_up_early(&m);
 	given_up_late(&m);
 	each_point(&m);
-	standin_kill(&m);
+	machine_goes(&m, true);
+	released(&m);
+	machine_goes(&m, false);
 	return 0;
 }

@@ -41,6 +41,11 @@ GCancellable *cancel_token(void)
 	return shields ? NULL : token;
 }
 
+gboolean cancel_came(void)
+{
+	return g_cancellable_is_cancelled(token);
+}
+
 gboolean cancel_check(GError **error)
 {
 	return !g_cancellable_set_error_if_cancelled(cancel_token(), error);

@@ -11,6 +11,7 @@
 
 void cancel_start(void);
 GCancellable *cancel_token(void);	/* NULL while shielded */
+gboolean cancel_came(void);		/* shielded or not */
 gboolean cancel_check(GError **error);	/* FALSE, and the error, once cancelled */
 void cancel_shield(void);
 void cancel_expose(void);

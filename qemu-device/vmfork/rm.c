@@ -87,10 +87,8 @@ static void rm_sweep(struct snap *s)
 		saved_sweep(json_array_get_string_element(saves, i));
 }
 
-static void rm_forget(struct machine *m, const char *snap, GError **error)
+static void rm_forget(struct machine *m, GError **error)
 {
-	if (g_strcmp0(machine_string(m->record, "view"), snap) != 0)
-		return;
 	json_object_remove_member(m->record, "view");
 	machine_note(m, error);
 }
@@ -114,17 +112,53 @@ static gboolean rm_mark(struct rm *r, struct snap *s, GError **error)
 	return done;
 }
 
+/* The end of its budget has stopped the machine: nothing else lets that go on. */
+static gboolean rm_is_full(struct snap *s)
+{
+	g_autoptr(JsonObject) status = NULL;
+
+	if (view_stopped(s->dir))
+		return FALSE;
+	status = view_ask(s->dir, "status", NULL, VIEW_PATIENCE, NULL);
+	return status && json_object_get_boolean_member_with_default(status, "full", FALSE);
+}
+
+static void rm_run_on(struct machine *m)
+{
+	g_autoptr(qmp_client) qmp = NULL;
+	g_autofree char *status = NULL;
+	g_autoptr(GError) error = NULL;
+
+	if (!machine_alive(m))
+		return;
+	qmp = machine_connect(m, machine_run(m, "run"), &error);
+	status = qmp ? machine_status(qmp, &error) : NULL;
+	if (g_strcmp0(status, "paused") == 0)
+		machine_cont(qmp, &error);
+	if (error)
+		vmfork_warn("%s does not run on: %s", m->name, error->message);
+}
+
 /* Its machine is locked meanwhile, where there is one: a snapshot that is half made may be
  * one that is being made. */
 static gboolean rm_discard(struct rm *r, struct snap *s, struct machine *m, GError **error)
 {
+	gboolean full = m && rm_is_full(s), live;
+
+	live = m && g_strcmp0(machine_string(m->record, "view"), s->name) == 0;
 	if (!rm_mark(r, s, error))
 		return FALSE;
 	rm_sweep(s);
-	if (!snap_discard(s, rm_is_forced(r, s), error))
+	if (!snap_discard(s, rm_is_forced(r, s), error)) {
+		/* Somebody reads it: it stays whole. */
+		if (g_error_matches(*error, VMFORK_ERROR, VMFORK_REFUSED))
+			snap_unmark(s);
 		return FALSE;
-	if (m)
-		rm_forget(m, s->name, NULL);
+	}
+	if (live)
+		rm_forget(m, NULL);
+	if (live && full)
+		rm_run_on(m);
 	return TRUE;
 }
 

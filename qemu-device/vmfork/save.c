@@ -110,9 +110,11 @@ static gboolean save_meta(struct save *w, GError **error)
 static gboolean save_write(struct save *w, GError **error)
 {
 	step(STEP_SAVE_BEGUN);
-	if (!save_ram(w, error) || !save_small(w, "state", TRUE, error) ||
-	    !save_small(w, "notes", FALSE, error) || !save_disks(w, error) ||
-	    !save_meta(w, error))
+	if (!save_ram(w, error))
+		return FALSE;
+	step(STEP_SAVE_RAM);
+	if (!save_small(w, "state", TRUE, error) || !save_small(w, "notes", FALSE, error) ||
+	    !save_disks(w, error) || !save_meta(w, error))
 		return FALSE;
 	step(STEP_SAVE_COPIED);
 	if (!cancel_check(error) || !saved_commit(w->fd, w->partial, w->dir, error))

@@ -7,8 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <glib/gstdio.h>
+#include "cancel.h"
 #include "meta.h"
 #include "saved.h"
+#include "steps.h"
 #include "store.h"
 
 static void saved_sweep_one(const char *path)
@@ -99,6 +101,9 @@ static gboolean saved_sync_parent(const char *dir, GError **error)
 gboolean saved_commit(int fd, const char *partial, const char *dir, GError **error)
 {
 	if (!saved_sync(fd, partial, error))
+		return FALSE;
+	step(STEP_SAVE_SYNCED);
+	if (!cancel_check(error))
 		return FALSE;
 	if (renameat2(AT_FDCWD, partial, AT_FDCWD, dir, RENAME_NOREPLACE) < 0)
 		return vmfork_fail_errno(error, "cannot give %s its name", dir);

@@ -200,6 +200,13 @@ static gboolean snap_unmake(struct snap *s, GError **error)
 	return vmfork_fail_errno(error, "cannot remove %s", s->name);
 }
 
+void snap_unmark(struct snap *s)
+{
+	g_autofree char *meta = snap_path(s, "meta.json"), *gone = snap_path(s, "meta.removed");
+
+	rename(gone, meta);
+}
+
 gboolean snap_mark(struct snap *s, GError **error)
 {
 	g_autoptr(GPtrArray) users = snap_users(s->store, s->name);

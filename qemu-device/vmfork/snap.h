@@ -42,6 +42,7 @@ char *snap_ram(struct snap *s);
 GPtrArray *snap_users(struct store *store, const char *name);
 /* From now on nobody can begin to use it.  Refuses when it is used. */
 gboolean snap_mark(struct snap *s, GError **error);
+void snap_unmark(struct snap *s);
 /* Ends its view and removes all of it.  Without force it is refused while a file of the
  * view is open. */
 gboolean snap_discard(struct snap *s, gboolean force, GError **error);

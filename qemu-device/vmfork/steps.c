@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "cancel.h"
 #include "steps.h"
 #include "vmfork.h"
 
@@ -20,6 +21,8 @@ void step(enum step at)
 	if (!die || strcmp(die, names[at]) != 0)
 		return;
 	kill(getpid(), by && strcmp(by, "INT") == 0 ? SIGINT : SIGKILL);
+	while (!cancel_came())
+		g_usleep(100);
 }
 
 void step_disarm(void)

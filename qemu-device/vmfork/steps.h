@@ -47,7 +47,9 @@
 	STEP(ROLLBACK_TAKEN, "rollback-taken")				\
 	STEP(ROLLBACK_RUNNING, "rollback-running")			\
 	STEP(SAVE_BEGUN, "save-begun")					\
+	STEP(SAVE_RAM, "save-ram")					\
 	STEP(SAVE_COPIED, "save-copied")				\
+	STEP(SAVE_SYNCED, "save-synced")				\
 	STEP(SAVE_RENAMED, "save-renamed")				\
 	STEP(RM_MARKED, "rm-marked")					\
 	STEP(RM_ENDED, "rm-ended")					\

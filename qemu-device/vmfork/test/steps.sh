@@ -11,6 +11,9 @@
 #
 # Exit status: 0 all is well; 1 something is not; 2 wrong usage
 
+# The functions of verbs are called by their names.
+# shellcheck disable=SC2317
+
 set -uo pipefail
 
 : "${VMFORK:=$(dirname -- "$0")/../build-test/vmfork}"
@@ -73,15 +76,17 @@ processes() {
 	pgrep -f -- "$VMFORK_DIR" | grep -vx -e $$ -e $BASHPID
 }
 
-nothing_left() {
-	local name end=$((SECONDS + PATIENCE))
+# Names of machines and snapshots, whether they are whole or not.
+folders() {
+	find "$VMFORK_DIR/machines" "$VMFORK_DIR/snapshots" -mindepth 1 -maxdepth 1 -printf '%f\n'
+}
 
-	for name in $(cd "$VMFORK_DIR" && ls machines snapshots | grep -v ':$'); do
-		[[ ! -e $VMFORK_DIR/machines/$name && ! -e $VMFORK_DIR/snapshots/$name ]] ||
-			vmfork rm --force "$name" || return
-	done
-	[[ ! $(ls "$VMFORK_DIR/machines" "$VMFORK_DIR/snapshots" | grep -v ':$') ]] ||
-		complain "rm left folders" || return
+nothing_left() {
+	local names end=$((SECONDS + PATIENCE))
+
+	readarray -t names < <(folders)
+	((${#names[@]} == 0)) || vmfork rm --force "${names[@]}" || return
+	[[ -z $(folders) ]] || complain "rm left folders: $(folders)" || return
 	! grep -F " $VMFORK_DIR" /proc/self/mountinfo || complain "rm left a mount" || return
 	while processes >/dev/null; do
 		((SECONDS < end)) || complain "rm left processes: $(processes)" || return
@@ -98,7 +103,7 @@ try_snapshot() {
 	machine m && runs m || return
 	dying snapshot m s
 	STATUS=$?
-	runs m && return $STATUS
+	runs m && return "$STATUS"
 }
 
 # An older view has to let go.
@@ -111,28 +116,28 @@ try_snapshot_again() {
 	STATUS=$?
 	runs m && changes m || return
 	[[ $(memory s1) = "$before" ]] || complain "s1 has changed" || return
-	return $STATUS
+	return "$STATUS"
 }
 
 try_snapshot_of_fork() {
 	machine m && runs m && vmfork snapshot m s1 && vmfork fork s1 || return
 	dying snapshot s1-1 s
 	STATUS=$?
-	runs m && runs s1-1 && return $STATUS
+	runs m && runs s1-1 && return "$STATUS"
 }
 
 try_fork() {
 	machine m && runs m && vmfork snapshot m s || return
 	dying fork s --count 2
 	STATUS=$?
-	runs m && return $STATUS
+	runs m && return "$STATUS"
 }
 
 try_rollback() {
 	machine m && runs m && vmfork snapshot m s || return
 	dying rollback m s
 	STATUS=$?
-	runs m && vmfork rollback m s && runs m && return $STATUS
+	runs m && vmfork rollback m s && runs m && return "$STATUS"
 }
 
 try_save() {
@@ -145,7 +150,7 @@ try_save() {
 	vmfork rm --force s || return 1
 	! compgen -G "$SCRATCH/saved.partial-*" >/dev/null || complain "a partial folder is left" || return
 	rm -rf "$SCRATCH/saved"
-	return $STATUS
+	return "$STATUS"
 }
 
 try_load() {
@@ -153,21 +158,21 @@ try_load() {
 	dying load "$SCRATCH/saved" l
 	STATUS=$?
 	rm -rf "$SCRATCH/saved"
-	runs m && return $STATUS
+	runs m && return "$STATUS"
 }
 
 try_rm() {
 	machine m && runs m && vmfork snapshot m s || return
 	dying rm s
 	STATUS=$?
-	runs m && return $STATUS
+	runs m && return "$STATUS"
 }
 
 try_rm_machine() {
 	machine m && machine other && runs m && runs other && vmfork snapshot m s || return
 	dying rm m
 	STATUS=$?
-	runs other && return $STATUS
+	runs other && return "$STATUS"
 }
 
 # --- the loop ----------------------------------------------------------------------------
@@ -198,7 +203,7 @@ verdict() {
 		sed 's/^/# /' "$SCRATCH/said"
 		cat "$SCRATCH"/store/machines/*/guard.log 2>/dev/null | sed 's/^/# guard: /'
 		FAILED=1
-		vmfork rm --force $(ls "$VMFORK_DIR/machines" "$VMFORK_DIR/snapshots" | grep -v ':$') >/dev/null 2>&1
+		folders | xargs -r "$VMFORK" --quiet rm --force >/dev/null 2>&1
 	fi
 	rm -rf "$SCRATCH"
 }
@@ -216,13 +221,14 @@ verbs_of() {
 }
 
 main() {
-	local step verb
+	local step verb steps
 
 	[[ ${1:-} != --help ]] || { sed -n '3,/^$/s/^# \{0,1\}//p' "$0"; exit 0; }
 	[[ ${1:-} != --interrupt ]] || { INTERRUPT=1; shift; }
 	"$VMFORK" steps >/dev/null || { echo "$VMFORK is not built with TEST=1" >&2; exit 2; }
-	[[ $# -gt 0 ]] || set -- $("$VMFORK" steps)
-	for step; do
+	steps=("$@")
+	[[ $# -gt 0 ]] || readarray -t steps < <("$VMFORK" steps)
+	for step in "${steps[@]}"; do
 		for verb in $(verbs_of "$step"); do
 			try "$verb" "$step"
 		done

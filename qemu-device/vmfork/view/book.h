@@ -5,7 +5,7 @@
  *	struct book | requests of the FUSE threads | noted frames | index
  *
  * It is a memfd, not a file of the snapshot: a store into a page of a file may have to
- * wait for the disk, or die of a disk that is full, and nobody could use the file after
+ * wait for the disk, or die of a disk that is full, and the file would be of no use after
  * the keeper, whose death lets the memory go.
  */
 #ifndef BOOK_H
@@ -44,7 +44,7 @@ struct book {
 	_Atomic uint64_t kept, zero;	/* frames */
 	_Atomic uint64_t blocks;	/* of 512 bytes, that RAM took when it froze */
 	_Atomic uint64_t faults, reads, restarts;
-	uint32_t init_size;		/* the kernel's first request, for the next worker */
+	uint32_t init_size;		/* the kernel's first, for later workers */
 	char init[512];
 	struct book_handle handles[BOOK_HANDLES];
 };

@@ -52,8 +52,8 @@ static JsonObject *failure(int error)
 	case EALREADY:	return fault("the view is frozen already");
 	case EAGAIN:	return fault("the view is not frozen yet; freeze it first");
 	case EIO:	return fault("the view was given up; take another snapshot");
-	case EBUSY:	return fault("memory is still being written; stop the machine first");
-	case ENOSPC:	return fault("no room in the buffer; raise --budget or free the disk");
+	case EBUSY:	return fault("the memory is being written; stop the machine");
+	case ENOSPC:	return fault("no room in the buffer; raise --budget");
 	case ESRCH:	return fault("the process has ended");
 	default:	return fault("%s", g_strerror(-error));
 	}
@@ -148,7 +148,8 @@ static void set_room(const struct view *v, JsonObject *reply)
 
 	json_object_set_int_member(reply, "buffer", frames_bytes(&v->frames));
 	if (v->frames.budget)
-		json_object_set_int_member(reply, "budget", v->frames.budget * LAYOUT_UNIT);
+		json_object_set_int_member(reply, "budget",
+					   v->frames.budget * LAYOUT_UNIT);
 	else
 		json_object_set_null_member(reply, "budget");
 	json_object_set_string_member(reply, "on-full", v->drop ? "drop" : "stop");
@@ -282,7 +283,7 @@ static void serve_clients(struct view *v, struct pollfd *p)
 	}
 }
 
-/* The view is unmounted: the machine is let go, the keeper will not start another worker. */
+/* Unmounted: the machine is let go, the keeper starts no other worker. */
 void control_end(struct view *v)
 {
 	faults_abandon(v);

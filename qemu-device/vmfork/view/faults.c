@@ -108,8 +108,8 @@ static void unregister(const struct view *v)
 }
 
 /*
- * Each copy of the descriptors is closed: the keeper's, ours; QEMU closes its own when the
- * peer hangs up.  The unregistering is for the threads that wait now.
+ * Each copy of the descriptors is closed: the keeper's, ours; QEMU closes its own when
+ * the peer hangs up.  The unregistering is for the threads that wait now.
  */
 void faults_let_go(struct view *v)
 {
@@ -245,8 +245,9 @@ void faults_wake(struct view *v)
 static int probe(struct view *v)
 {
 	const struct layout_block *b = &v->plan.layout.blocks[0];
-	bool open = view_state(v) < BOOK_FROZEN ? noted(v, 0) || !v->frames.book->armed :
-						  frames_slot(&v->frames, 0) != FRAMES_NONE;
+	bool open = view_state(v) < BOOK_FROZEN ?
+		    noted(v, 0) || !v->frames.book->armed :
+		    frames_slot(&v->frames, 0) != FRAMES_NONE;
 
 	return protect(v->faults.uffd, b->host, b->page,
 		       open ? 0 : UFFDIO_WRITEPROTECT_MODE_WP);

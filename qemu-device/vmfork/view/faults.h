@@ -20,8 +20,8 @@
  * waiting threads of the machine try again, and they raise their faults again.
  *
  * When the machine goes: its memory does not change any more, and the view stays.  When
- * QEMU alone takes its memory back (ram-view-close), the view is lost: dropped.  The ioctls
- * tell the two apart (ESRCH, ENOENT), at the hang-up of the peer.
+ * QEMU alone takes its memory back (ram-view-close), the view is lost: dropped.  The
+ * ioctls tell the two apart (ESRCH, ENOENT), at the hang-up of the peer.
  */
 #ifndef FAULTS_H
 #define FAULTS_H
@@ -39,10 +39,10 @@ struct faults {
 	int uffd, peer;			/* -1: let go */
 	int kick;			/* eventfd: look at the descriptors again */
 	int stop, stopped;		/* eventfds, to and from the monitor's thread */
-	bool hung;			/* the peer hung up, the reason is not known yet */
+	bool hung;			/* the peer hung up, why is not known yet */
 	char *scratch;			/* of one frame */
 	uint64_t held;			/* faults since the end of the room */
-	int dropped;			/* eventfd, from then on: the kernel is to forget */
+	int dropped;			/* eventfd, set for good: the kernel forgets */
 };
 
 struct faults_result {

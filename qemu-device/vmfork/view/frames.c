@@ -11,7 +11,7 @@
 #include "point.h"
 
 #define FRAMES_RESERVE 64		/* frames, at least, before the budget's end */
-#define FRAMES_SPARE 1024		/* units, at least: what may come until it stops */
+#define FRAMES_SPARE 1024		/* units, at least, until it stops */
 #define PREFAULT 8192			/* of a request: the most that one of ours has */
 
 #define relaxed(p) atomic_load_explicit(p, memory_order_relaxed)
@@ -28,8 +28,8 @@ static size_t noted_bytes(uint64_t frames)
 
 static size_t total_bytes(uint64_t frames)
 {
-	return book_bytes() + BOOK_THREADS * (size_t)FRAMES_REQUEST + noted_bytes(frames) +
-	       frames * sizeof(uint32_t);
+	return book_bytes() + BOOK_THREADS * (size_t)FRAMES_REQUEST +
+	       noted_bytes(frames) + frames * sizeof(uint32_t);
 }
 
 /*
@@ -173,7 +173,8 @@ static ssize_t keep_some(struct frames *fr, uint64_t frame, size_t n, const char
 	return some;
 }
 
-int frames_keep(struct frames *fr, uint64_t frame, size_t n, const char *data, size_t page)
+int frames_keep(struct frames *fr, uint64_t frame, size_t n, const char *data,
+		size_t page)
 {
 	while (n) {
 		ssize_t some = keep_some(fr, frame, n, data, page);
@@ -206,7 +207,8 @@ static int read_all(int fd, char *buf, size_t size, uint64_t at)
 	return 0;
 }
 
-int frames_fetch(const struct frames *fr, uint32_t slot, size_t at, char *buf, size_t size)
+int frames_fetch(const struct frames *fr, uint32_t slot, size_t at, char *buf,
+		 size_t size)
 {
 	if (slot == FRAMES_ZERO) {
 		memset(buf, 0, size);

@@ -70,10 +70,12 @@ static inline uint32_t frames_slot(const struct frames *fr, uint64_t frame)
 }
 
 /* Keep @n frames of @page bytes from @frame on.  0 or -ENOSPC. */
-int frames_keep(struct frames *fr, uint64_t frame, size_t n, const char *data, size_t page);
+int frames_keep(struct frames *fr, uint64_t frame, size_t n, const char *data,
+		size_t page);
 
 /* Bytes of a kept frame, from @at within it.  0 or -errno. */
-int frames_fetch(const struct frames *fr, uint32_t slot, size_t at, char *buf, size_t size);
+int frames_fetch(const struct frames *fr, uint32_t slot, size_t at, char *buf,
+		 size_t size);
 
 bool frames_full(const struct frames *fr);
 /* More is kept than the budget allows for. */

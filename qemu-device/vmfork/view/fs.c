@@ -13,10 +13,10 @@
 #include "point.h"
 #include "view.h"
 
-#define FS_READ (1u << 20)		/* the largest read; requests have room for as much */
+#define FS_READ (1u << 20)		/* the largest read */
 #define FS_FOREVER 1e9			/* seconds */
 #define FS_OWN (UINT64_C(1) << 62)	/* the number of no request of the kernel */
-#define FS_RESENT (UINT64_C(1) << 63)	/* part of the number of one that it sends again */
+#define FS_RESENT (UINT64_C(1) << 63)	/* in the number of one sent again */
 
 /* What a thread has of its own. */
 static _Thread_local char *buffer;
@@ -27,7 +27,7 @@ static struct view *view_of(fuse_req_t req)
 	return fuse_req_userdata(req);
 }
 
-/* A file that was dropped says nothing any more, one that is not frozen may still grow. */
+/* A file that was dropped says nothing any more; state and meta.json may grow. */
 static double timeout(const struct view *v, const struct node *n)
 {
 	return n && n->frozen && view_state(v) == BOOK_FROZEN ? FS_FOREVER : 0;
@@ -85,7 +85,7 @@ static void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 		fuse_reply_attr(req, &st, timeout(v, node_at(ino)));
 }
 
-/* The handle of this request, had a worker before given it one already; else a free one. */
+/* The handle that a worker before gave this request already; else a free one. */
 static int take_handle(struct book *book, uint64_t unique, uint32_t node)
 {
 	int free = -1;
@@ -244,8 +244,8 @@ unsigned int fs_users(const struct view *v, bool frozen)
 }
 
 /*
- * After a drop the kernel forgets what it has of the frozen files.  It waits for reads that
- * are being answered, so that this is a thread of its own.
+ * After a drop the kernel forgets what it has of the frozen files.  It waits for reads
+ * that are being answered, so that this is a thread of its own.
  */
 static void *forget(void *view)
 {

@@ -15,7 +15,7 @@
 #include "view.h"
 #include "worker.h"
 
-#define KEEPER_PATIENCE 5	/* seconds: a keeper that stands still is as good as none */
+#define KEEPER_PATIENCE 5	/* seconds: one that stands still is as good as none */
 
 enum { KEEPER_RELEASE, KEEPER_LOWER, KEEPER_SERVED };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * The keeper holds the descriptors of a view and does nothing else, so that little can end
- * it.  It starts the worker, which does all the work, and starts it again when it dies.
+ * The keeper holds the descriptors of a view and does nothing else, so that little can
+ * end it.  It starts the worker, which does all the work, and starts it again when it
+ * dies.
  *
  * What goes on with the next worker: the book (one shared mapping), the buffer, the
  * memory, the userfaultfd, /dev/fuse with the requests that are not read yet, and the

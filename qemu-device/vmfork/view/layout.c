@@ -106,7 +106,8 @@ static gboolean parse_block(struct layout *l, JsonObject *object, gboolean memor
 	return TRUE;
 }
 
-gboolean layout_parse(struct layout *l, JsonArray *blocks, gboolean memory, GError **error)
+gboolean layout_parse(struct layout *l, JsonArray *blocks, gboolean memory,
+		      GError **error)
 {
 	guint n = json_array_get_length(blocks);
 

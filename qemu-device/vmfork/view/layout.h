@@ -21,7 +21,7 @@ struct layout_block {
 	uint64_t fd_offset;
 	uint64_t offset;		/* in "ram" */
 	uint64_t frame;			/* number of its first frame */
-	int fd;				/* -1: "ram" of this view has no memory behind it */
+	int fd;				/* -1: no memory is behind it */
 };
 
 /* Where the guest sees it; offset counts in "ram". */
@@ -37,7 +37,8 @@ struct layout {
 };
 
 /* Blocks with or without descriptors of their memory. */
-gboolean layout_parse(struct layout *l, JsonArray *blocks, gboolean memory, GError **error);
+gboolean layout_parse(struct layout *l, JsonArray *blocks, gboolean memory,
+		      GError **error);
 /* One block of pages that no guest-physical range is known of. */
 gboolean layout_plain(struct layout *l, uint64_t size, GError **error);
 void layout_clear(struct layout *l);

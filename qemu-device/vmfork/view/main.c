@@ -123,8 +123,8 @@ static void listen_at(struct view *v)
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
 	if (strlen(v->socket) >= sizeof(address.sun_path))
-		die(1, "%s: the path of a socket has at most %zu bytes; use a shorter folder",
-		    v->socket, sizeof(address.sun_path) - 1);
+		die(1, "%s: the path of a socket has at most %zu bytes; use a "
+		    "shorter folder", v->socket, sizeof(address.sun_path) - 1);
 	strcpy(address.sun_path, v->socket);
 	v->listen = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (v->listen < 0 ||
@@ -169,7 +169,7 @@ static void set_up(struct view *v, const struct arguments *a)
 	}
 }
 
-/* Wait for the first worker's word.  The keeper and it have our standard error till then. */
+/* For the first worker's word.  Until then keeper and worker have our standard error. */
 static int wait_ready(const struct view *v, int fd)
 {
 	char byte;
@@ -191,8 +191,9 @@ static void close_others(const struct view *v)
 {
 	int keep[LAYOUT_BLOCKS_MAX + 32], n = 0, next = STDERR_FILENO + 1;
 	const int ours[] = {
-		v->plan.uffd, v->plan.peer, v->plan.lower, v->frames.buffer, v->frames.spill,
-		v->faults.kick, v->faults.stop, v->faults.stopped, v->faults.dropped,
+		v->plan.uffd, v->plan.peer, v->plan.lower, v->frames.buffer,
+		v->frames.spill, v->faults.kick, v->faults.stop, v->faults.stopped,
+		v->faults.dropped,
 		v->fuse, v->listen, v->log, v->gone, v->ready,
 	};
 

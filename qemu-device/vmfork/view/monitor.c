@@ -18,7 +18,8 @@ static gboolean answer(GDataInputStream *in, GError **error)
 {
 	for (;;) {
 		gsize size;
-		g_autofree char *line = g_data_input_stream_read_line(in, &size, NULL, error);
+		g_autofree char *line =
+			g_data_input_stream_read_line(in, &size, NULL, error);
 		g_autoptr(JsonNode) root = NULL;
 
 		if (!line)
@@ -49,14 +50,17 @@ static gboolean stop(const char *path, GError **error)
 	g_autoptr(GSocketConnection) connection = NULL;
 	g_autoptr(GDataInputStream) in = NULL;
 	GOutputStream *out;
+	GIOStream *stream;
 
+	g_socket_client_set_enable_proxy(client, FALSE);
 	g_socket_client_set_timeout(client, MONITOR_PATIENCE);
 	connection = g_socket_client_connect(client, G_SOCKET_CONNECTABLE(address), NULL,
 					     error);
 	if (!connection)
 		return FALSE;
-	in = g_data_input_stream_new(g_io_stream_get_input_stream(G_IO_STREAM(connection)));
-	out = g_io_stream_get_output_stream(G_IO_STREAM(connection));
+	stream = G_IO_STREAM(connection);
+	in = g_data_input_stream_new(g_io_stream_get_input_stream(stream));
+	out = g_io_stream_get_output_stream(stream);
 	return command(out, in, "{\"execute\": \"qmp_capabilities\"}\n", error) &&
 	       command(out, in, "{\"execute\": \"stop\"}\n", error);
 }

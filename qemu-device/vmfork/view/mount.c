@@ -16,7 +16,7 @@ int mount_create(const char *path, GError **error)
 
 	if (access("/dev/fuse", R_OK | W_OK) < 0) {
 		g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno),
-			    "/dev/fuse: %s; load the module fuse, or give this user access",
+			    "/dev/fuse: %s; load the module fuse, or give access",
 			    g_strerror(errno));
 		return -1;
 	}
@@ -31,11 +31,13 @@ int mount_create(const char *path, GError **error)
 
 static int by_helper(const char *path, bool force)
 {
-	const char *argv[] = { "fusermount3", "-u", force ? "-qz" : "-q", "--", path, NULL };
+	const char *argv[] = {
+		"fusermount3", "-u", force ? "-qz" : "-q", "--", path, NULL
+	};
 	int status;
 
-	if (!g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL,
-			  NULL, &status, NULL))
+	if (!g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL,
+			  NULL, NULL, &status, NULL))
 		return -EPERM;
 	return status == 0 ? 0 : -EBUSY;
 }

@@ -43,7 +43,7 @@ static int core_stat(struct view *v, const struct node *n, struct stat *ret)
 	int64_t size = corefile_size(v);
 
 	(void)n;
-	if (size == -EAGAIN)		/* before the freeze it is there, but not yet known */
+	if (size == -EAGAIN)		/* it is there, of a size not yet known */
 		return 0;
 	if (size < 0)
 		return size;

@@ -11,7 +11,7 @@ struct view;
 
 struct node {
 	const char *name;
-	bool frozen;		/* never changes once the view is frozen: the kernel keeps it */
+	bool frozen;		/* of the frozen instant: the kernel keeps it */
 	/* The file that it needs in the snapshot's folder; NULL: none. */
 	const char *needs;
 	/* All: a negative errno if it fails. */

@@ -48,7 +48,7 @@ static gboolean parse_file(struct plan *p, JsonObject *object, const char *path,
 	JsonArray *blocks = field_list(object, "blocks");
 	struct stat st;
 
-	p->lower = open(path, O_RDONLY | O_CLOEXEC);
+	p->lower = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (p->lower < 0 || fstat(p->lower, &st) < 0)
 		return refuse(error, "%s: %s", path, g_strerror(errno));
 	if (!S_ISREG(st.st_mode))

@@ -2,7 +2,7 @@
 /*
  * FILE.json: what the view is of.  One of
  *   blocks with descriptors, uffd and peer   a live machine, whose RAM is shared
- *   process, maps, base                      a fork: its private frames, over a lower view
+ *   process, maps, base                      a fork: private frames, over a lower view
  *   file                                     RAM that is finished
  * "blocks" of the latter two are optional and give the guest-physical ranges only.
  */

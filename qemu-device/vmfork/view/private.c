@@ -40,7 +40,8 @@ static int keep_run(struct private *p, uint64_t host, uint64_t offset, size_t n)
 	if (got != (ssize_t)to.iov_len)
 		return got < 0 ? -errno : -EFAULT;
 	p->kept += n;
-	return frames_keep(&p->view->frames, offset / LAYOUT_UNIT, n, p->buf, LAYOUT_UNIT);
+	return frames_keep(&p->view->frames, offset / LAYOUT_UNIT, n, p->buf,
+			   LAYOUT_UNIT);
 }
 
 /* The process's own pages among @n from @host on. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /*
- * A fork's memory is private: it writes to copies of its own, and all else is in the lower
- * view.  While it stands, those copies are kept; what it writes later makes no difference.
+ * A fork's memory is private: it writes to copies of its own, and all else is in the
+ * lower view.  While it stands, those copies are kept; later writes change nothing.
  */
 #ifndef PRIVATE_H
 #define PRIVATE_H

@@ -18,8 +18,8 @@ static bool follows(uint32_t first, uint32_t slot, uint64_t units)
 {
 	if (first == FRAMES_NONE || first == FRAMES_ZERO)
 		return slot == first;
-	return slot == first + units && (slot >= FRAMES_SPILL) == (first >= FRAMES_SPILL) &&
-	       slot != FRAMES_ZERO;
+	return slot == first + units && slot != FRAMES_ZERO &&
+	       (slot >= FRAMES_SPILL) == (first >= FRAMES_SPILL);
 }
 
 /* Bytes from @offset on, at most @size, that one read gets: all not kept, or in a row. */

@@ -3,8 +3,8 @@
  * Where the bytes of a frame are that is not kept: the memory of the machine, read by
  * pread() so that a hole stays one; or the "ram" of a lower view, or a finished file.
  *
- * A view changes from the first to the second when it is rebased.  book->source says which
- * it is; a reader looks at it before and after (ram.c), as it does at the index.
+ * A view changes from the first to the second when it is rebased.  book->source says
+ * which it is; a reader looks at it before and after (ram.c), as it does at the index.
  */
 #ifndef SOURCE_H
 #define SOURCE_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
-/* The worker does all the work of a view, on what the keeper and the workers before left. */
+/* The worker does all the work of a view, on what those before it left. */
 #ifndef WORKER_H
 #define WORKER_H
 

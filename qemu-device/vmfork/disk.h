@@ -21,7 +21,11 @@ struct progress;
  * "index", "reconnect"}.  The image of a second machine must be another one. */
 gboolean disk_attach(struct store *store, const char *owner, guint index, const char *spec,
 		     JsonObject **disk, GError **error);
-/* The same by vhost-user-blk, for machines that are never viewed: QEMU's RAM is shared. */
+/* The same for an image of a saved folder, which any number of machines may load */
+gboolean disk_load(struct store *store, const char *owner, guint index, const char *spec,
+		   JsonObject **disk, GError **error);
+/* disk_attach() by vhost-user-blk, for machines that are never viewed: QEMU's RAM is
+ * shared. */
 gboolean disk_attach_vhost(struct store *store, const char *owner, guint index,
 			   const char *spec, JsonObject **disk, GError **error);
 

@@ -51,6 +51,24 @@ static gboolean snapshot_note(struct snapshot *s, GError **error)
 	return TRUE;
 }
 
+/* A fork is started without what was plugged in later, and could not load the state. */
+static gboolean snapshot_is_complete(struct snapshot *s, GError **error)
+{
+	g_autoptr(JsonNode) answer = qmp_run(s->take.qmp, "query-memory-devices", NULL, error);
+	JsonArray *list = answer && JSON_NODE_HOLDS_ARRAY(answer) ?
+			  json_node_get_array(answer) : NULL;
+	JsonObject *first, *data;
+
+	if (!list || json_array_get_length(list) == 0)
+		return answer != NULL;
+	first = json_array_get_object_element(list, 0);
+	data = json_object_get_object_member(first, "data");
+	return vmfork_fail(error, VMFORK_REFUSED, "%s has memory that was plugged in (%s %s), which "
+			   "a fork would not have: unplug it (device_del) before",
+			   s->take.m->name, machine_string(first, "type"),
+			   (data ? machine_string(data, "id") : NULL) ?: "without an id");
+}
+
 static gboolean snapshot_connect(struct snapshot *s, GError **error)
 {
 	struct take *t = &s->take;
@@ -65,7 +83,7 @@ static gboolean snapshot_connect(struct snapshot *s, GError **error)
 	s->running = strcmp(status, "running") == 0;
 	if (s->running || strcmp(status, "paused") == 0 || strcmp(status, "prelaunch") == 0 ||
 	    strcmp(status, "postmigrate") == 0)
-		return TRUE;
+		return snapshot_is_complete(s, error);
 	return vmfork_fail(error, VMFORK_REFUSED, "the machine %s is in the state %s: a snapshot "
 			   "would keep that", t->m->name, status);
 }

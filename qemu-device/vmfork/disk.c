@@ -157,6 +157,26 @@ gboolean disk_attach_vhost(struct store *store, const char *owner, guint index,
 
 /* --- snapshot --- */
 
+static gboolean disk_is_vhost(JsonObject *disk)
+{
+	return g_strcmp0(layers_string(disk, "how"), "vhost-user-blk") == 0;
+}
+
+/* The daemon writes what a guest reads into its memory, and no userfaultfd sees that. */
+static gboolean disk_refuse_vhost(JsonArray *disks, GError **error)
+{
+	for (guint i = 0; i < json_array_get_length(disks); i++) {
+		JsonObject *disk = json_array_get_object_element(disks, i);
+
+		if (disk_is_vhost(disk))
+			return vmfork_fail(error, VMFORK_REFUSED, "disk%u (%s) is a vhost-user "
+					   "disk, which writes the machine's memory unseen: for "
+					   "snapshots run the machine with --disk IMAGE, not "
+					   "vhost:IMAGE", i, layers_string(disk, "image"));
+	}
+	return TRUE;
+}
+
 gboolean disk_prepare(struct store *store, JsonArray *disks, const char *snap, GError **error)
 {
 	struct storage s;
@@ -164,7 +184,8 @@ gboolean disk_prepare(struct store *store, JsonArray *disks, const char *snap, G
 
 	if (json_array_get_length(disks) == 0)
 		return TRUE;
-	if (!storage_open(&s, store, STORAGE_START, error))
+	if (!disk_refuse_vhost(disks, error) ||
+	    !storage_open(&s, store, STORAGE_START, error))
 		return FALSE;
 	ok = switch_begin(&s, disks, snap, error);
 	storage_close(&s);
@@ -351,11 +372,6 @@ gboolean disk_collect(struct store *store, GError **error)
 static char *disk_node(JsonObject *disk)
 {
 	return g_strdup_printf("disk%d", (int)json_object_get_int_member(disk, "index"));
-}
-
-static gboolean disk_is_vhost(JsonObject *disk)
-{
-	return g_strcmp0(layers_string(disk, "how"), "vhost-user-blk") == 0;
 }
 
 char *disk_blockdev(struct store *store, JsonObject *disk)

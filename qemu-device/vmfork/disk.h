@@ -68,8 +68,9 @@ gboolean disk_trim(struct store *store, const char *owner, struct progress *prog
 
 /* The argument of -blockdev, for the node disk0, disk1 ...; vhost-user: NULL */
 char *disk_blockdev(struct store *store, JsonObject *disk);
-/* vhost-user: that of -chardev, for "-device vhost-user-blk-pci,config-wce=off,chardev="
- * disk0 ...: config-wce=on would let the guest undo the writethrough; else NULL */
+/* vhost-user: that of -chardev, for "-device vhost-user-blk-pci,config-wce=off,
+ * num-queues=1,chardev=disk0": config-wce=on would let the guest undo the writethrough.
+ * Else NULL */
 char *disk_chardev(struct store *store, JsonObject *disk);
 
 #endif

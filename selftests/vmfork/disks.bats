@@ -212,3 +212,33 @@ images() {
 	say vm on
 	is "$(hear vm)" on "disk of the machine that goes on"
 }
+
+# syncs FROM TO: how many system calls of the command waited for the disk between two messages
+syncs() {
+	sed -n "/execute.*$1/,/execute.*$2/p" "$VM_ROOT/trace" | grep -cE 'fsync|fdatasync|syncfs' || :
+}
+
+@test "disks: in the pause nothing waits for the host's disk, and afterwards it does" {
+	machine_with_disk vm
+	vf snapshot vm snap
+	counts vm
+	strace -o "$VM_ROOT/trace" -s 200 -e trace=fsync,fdatasync,syncfs,sendmsg "$VMFORK" --json snapshot vm second 3>&-
+	at_least "$(grep -c '"cont' "$VM_ROOT/trace")" 1 "end of the pause in the trace"
+	is "$(syncs '"stop' '"cont')" 0 "waits in the pause"
+	at_least "$(syncs '"cont' 'never')" 2 "waits after it"
+}
+
+@test "disks: by vhost-user, which no snapshot can be taken of" {
+	truncate -s 64M "$VM_ROOT/base.raw"
+	machine_run vm --disk "vhost:$VM_ROOT/base.raw"
+	say vm here
+	is "$(hear vm)" here "disk"
+	refused 4 "disk0 .*base.raw.* vhost-user .*--disk IMAGE" vf snapshot vm snap
+	running vm
+	is "$(hear vm)" here "disk after the refusal"
+	is "$(vf ls | jq -c .snapshots)" '[]' "snapshots"
+	kill -KILL "$(jq .pid "$VMFORK_DIR/storage/daemon.json")"
+	say vm more
+	is "$(hear vm)" more "disk after the death of the daemon"
+	cmp "$VM_ROOT/base.raw" <(head -c 64M /dev/zero)
+}

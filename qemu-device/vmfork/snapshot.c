@@ -241,7 +241,7 @@ static gboolean snapshot_finish(struct snapshot *s, GError **error)
 	if (disks && !disk_keep(t->v->store, disks, t->s->name, error))
 		return FALSE;
 	json_object_set_int_member(t->s->meta, "pause-us", s->pause);
-	if (!snap_describe(t->s, TRUE, error))
+	if (!snap_sync(t->s, error) || !snap_describe(t->s, TRUE, error))
 		return FALSE;
 	step(STEP_SNAPSHOT_DESCRIBED);
 	take_finish(t);

@@ -24,6 +24,8 @@ struct take {
 	gboolean detached;	/* it has let go of the memory, for this one */
 	JsonArray *blocks;	/* as ram-view-open has them, or NULL */
 	int peer, fds[TAKE_BLOCKS + 1], n;	/* of ram-view-open: userfaultfd, blocks */
+	gboolean private;	/* ram-view-open is for private memory */
+	gboolean opened, served;	/* QEMU, and the server of "process", have begun */
 	gint64 generation;	/* or -1 */
 	gint64 frames;		/* that the freeze protected or copied, or -1 */
 };

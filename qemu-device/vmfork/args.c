@@ -219,18 +219,26 @@ static gboolean args_uses(JsonArray *options, const char *drive)
 	return FALSE;
 }
 
-static void args_disks(GPtrArray *args, JsonArray *options, GPtrArray *blockdevs)
+/* how: of disk_blockdev(), which is JSON, or of disk_chardev().  The default device does not
+ * let a guest turn the daemon's writethrough off, and has as many queues as the daemon. */
+static void args_disk(GPtrArray *args, JsonArray *options, guint i, const char *how)
 {
-	for (guint i = 0; blockdevs && i < blockdevs->len; i++) {
-		g_autofree char *drive = g_strdup_printf("drive=disk%u", i);
+	gboolean block = how[0] == '{';
+	g_autofree char *use = g_strdup_printf("%s=disk%u", block ? "drive" : "chardev", i);
 
-		args_add(args, "-blockdev");
-		args_add(args, "%s", (char *)blockdevs->pdata[i]);
-		if (args_uses(options, drive))
-			continue;
-		args_add(args, "-device");
-		args_add(args, "virtio-blk,%s,id=virtio-%s", drive, drive + strlen("drive="));
-	}
+	args_add(args, block ? "-blockdev" : "-chardev");
+	args_add(args, "%s", how);
+	if (args_uses(options, use))
+		return;
+	args_add(args, "-device");
+	args_add(args, "%s,%s,id=virtio-disk%u", block ? "virtio-blk" :
+		 "vhost-user-blk-pci,config-wce=off,num-queues=1", use, i);
+}
+
+static void args_disks(GPtrArray *args, JsonArray *options, GPtrArray *disks)
+{
+	for (guint i = 0; disks && i < disks->len; i++)
+		args_disk(args, options, i, disks->pdata[i]);
 }
 
 static void args_options(GPtrArray *args, JsonObject *record, JsonObject *run, const char *dir)
@@ -263,7 +271,7 @@ static void args_first(GPtrArray *args, JsonObject *record)
 	args_add(args, "%" G_GINT64_FORMAT, json_object_get_int_member(record, "cpus"));
 }
 
-GStrv args_build(JsonObject *record, JsonObject *run, const char *dir, GPtrArray *blockdevs)
+GStrv args_build(JsonObject *record, JsonObject *run, const char *dir, GPtrArray *disks)
 {
 	GPtrArray *args = g_ptr_array_new();
 
@@ -272,7 +280,7 @@ GStrv args_build(JsonObject *record, JsonObject *run, const char *dir, GPtrArray
 	args_monitor(args, "vmfork-qmp", ARGS_QMP);
 	args_monitor(args, "vmfork-view", ARGS_VIEW);
 	args_devices(args, record, run);
-	args_disks(args, json_object_get_array_member(record, "options"), blockdevs);
+	args_disks(args, json_object_get_array_member(record, "options"), disks);
 	args_options(args, record, run, dir);
 	args_add(args, "-S");
 	if (json_object_has_member(run, "state")) {

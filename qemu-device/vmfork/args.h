@@ -16,7 +16,8 @@ enum { ARGS_MEMORY = 3, ARGS_QMP = 4, ARGS_VIEW = 5 };
 gboolean args_check(char **options, GError **error);
 /* The user started the machine with -S. */
 gboolean args_paused(JsonArray *options);
-/* record: of the machine; run: of this process of it; both as machine.h has them. */
-GStrv args_build(JsonObject *record, JsonObject *run, const char *dir, GPtrArray *blockdevs);
+/* record: of the machine; run: of this process of it; both as machine.h has them.  disks: of
+ * each disk_blockdev() or disk_chardev(). */
+GStrv args_build(JsonObject *record, JsonObject *run, const char *dir, GPtrArray *disks);
 
 #endif

@@ -91,18 +91,21 @@ static JsonObject *disk_describe(struct storage *s, const char *id)
 	return ret;
 }
 
+/* alone: no other disk may be made of that image. */
 static const char *disk_create(struct storage *s, const char *owner, guint index,
-			       const char *spec, const char *how, GError **error)
+			       const char *spec, const char *how, gboolean alone, GError **error)
 {
 	const char *image = disk_image(s, spec, error), *layer, *id;
 
-	if (!image || !disk_image_is_free(s, image, spec, error))
+	if (!image || (alone && !disk_image_is_free(s, image, spec, error)))
 		return NULL;
 	layer = switch_layer(s, image, error);
 	if (!layer)
 		return NULL;
 	id = disk_new(s, owner, index, layer, how);
-	json_object_set_string_member(layers_get(&s->layers, "disks", id), "image", image);
+	if (alone)
+		json_object_set_string_member(layers_get(&s->layers, "disks", id), "image",
+					      image);
 	return layers_save(&s->layers, error) ? id : NULL;
 }
 
@@ -115,9 +118,9 @@ static void disk_drop(struct storage *s, const char *id)
 		vmfork_warn("%s", error->message);
 }
 
-static gboolean disk_attach_by(const char *how, struct store *store, const char *owner,
-			       guint index, const char *spec, JsonObject **disk,
-			       GError **error)
+static gboolean disk_attach_by(const char *how, gboolean alone, struct store *store,
+			       const char *owner, guint index, const char *spec,
+			       JsonObject **disk, GError **error)
 {
 	struct storage s;
 	const char *id;
@@ -125,7 +128,7 @@ static gboolean disk_attach_by(const char *how, struct store *store, const char 
 	if (!storage_open(&s, store, STORAGE_START, error))
 		return FALSE;
 	*disk = NULL;
-	id = disk_create(&s, owner, index, spec, how, error);
+	id = disk_create(&s, owner, index, spec, how, alone, error);
 	if (id && storage_raise(&s, id, error))
 		*disk = disk_describe(&s, id);
 	else if (id)
@@ -137,16 +140,42 @@ static gboolean disk_attach_by(const char *how, struct store *store, const char 
 gboolean disk_attach(struct store *store, const char *owner, guint index, const char *spec,
 		     JsonObject **disk, GError **error)
 {
-	return disk_attach_by("nbd", store, owner, index, spec, disk, error);
+	return disk_attach_by("nbd", TRUE, store, owner, index, spec, disk, error);
+}
+
+gboolean disk_load(struct store *store, const char *owner, guint index, const char *spec,
+		   JsonObject **disk, GError **error)
+{
+	return disk_attach_by("nbd", FALSE, store, owner, index, spec, disk, error);
 }
 
 gboolean disk_attach_vhost(struct store *store, const char *owner, guint index,
 			   const char *spec, JsonObject **disk, GError **error)
 {
-	return disk_attach_by("vhost-user-blk", store, owner, index, spec, disk, error);
+	return disk_attach_by("vhost-user-blk", TRUE, store, owner, index, spec, disk, error);
 }
 
 /* --- snapshot --- */
+
+static gboolean disk_is_vhost(JsonObject *disk)
+{
+	return g_strcmp0(layers_string(disk, "how"), "vhost-user-blk") == 0;
+}
+
+/* The daemon writes what a guest reads into its memory, and no userfaultfd sees that. */
+static gboolean disk_refuse_vhost(JsonArray *disks, GError **error)
+{
+	for (guint i = 0; i < json_array_get_length(disks); i++) {
+		JsonObject *disk = json_array_get_object_element(disks, i);
+
+		if (disk_is_vhost(disk))
+			return vmfork_fail(error, VMFORK_REFUSED, "disk%u (%s) is a vhost-user "
+					   "disk, which writes the machine's memory unseen: for "
+					   "snapshots run the machine with --disk IMAGE, not "
+					   "vhost:IMAGE", i, layers_string(disk, "image"));
+	}
+	return TRUE;
+}
 
 gboolean disk_prepare(struct store *store, JsonArray *disks, const char *snap, GError **error)
 {
@@ -155,7 +184,8 @@ gboolean disk_prepare(struct store *store, JsonArray *disks, const char *snap, G
 
 	if (json_array_get_length(disks) == 0)
 		return TRUE;
-	if (!storage_open(&s, store, STORAGE_START, error))
+	if (!disk_refuse_vhost(disks, error) ||
+	    !storage_open(&s, store, STORAGE_START, error))
 		return FALSE;
 	ok = switch_begin(&s, disks, snap, error);
 	storage_close(&s);
@@ -342,11 +372,6 @@ gboolean disk_collect(struct store *store, GError **error)
 static char *disk_node(JsonObject *disk)
 {
 	return g_strdup_printf("disk%d", (int)json_object_get_int_member(disk, "index"));
-}
-
-static gboolean disk_is_vhost(JsonObject *disk)
-{
-	return g_strcmp0(layers_string(disk, "how"), "vhost-user-blk") == 0;
 }
 
 char *disk_blockdev(struct store *store, JsonObject *disk)

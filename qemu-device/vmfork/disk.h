@@ -21,7 +21,11 @@ struct progress;
  * "index", "reconnect"}.  The image of a second machine must be another one. */
 gboolean disk_attach(struct store *store, const char *owner, guint index, const char *spec,
 		     JsonObject **disk, GError **error);
-/* The same by vhost-user-blk, for machines that are never viewed: QEMU's RAM is shared. */
+/* The same for an image of a saved folder, which any number of machines may load */
+gboolean disk_load(struct store *store, const char *owner, guint index, const char *spec,
+		   JsonObject **disk, GError **error);
+/* disk_attach() by vhost-user-blk, for machines that are never viewed: QEMU's RAM is
+ * shared. */
 gboolean disk_attach_vhost(struct store *store, const char *owner, guint index,
 			   const char *spec, JsonObject **disk, GError **error);
 
@@ -64,8 +68,9 @@ gboolean disk_trim(struct store *store, const char *owner, struct progress *prog
 
 /* The argument of -blockdev, for the node disk0, disk1 ...; vhost-user: NULL */
 char *disk_blockdev(struct store *store, JsonObject *disk);
-/* vhost-user: that of -chardev, for "-device vhost-user-blk-pci,config-wce=off,chardev="
- * disk0 ...: config-wce=on would let the guest undo the writethrough; else NULL */
+/* vhost-user: that of -chardev, for "-device vhost-user-blk-pci,config-wce=off,
+ * num-queues=1,chardev=disk0": config-wce=on would let the guest undo the writethrough.
+ * Else NULL */
 char *disk_chardev(struct store *store, JsonObject *disk);
 
 #endif

@@ -115,15 +115,18 @@ static gboolean launch_open(struct machine *m, JsonObject *run, struct launch *l
 	return FALSE;
 }
 
-static GPtrArray *launch_blockdevs(struct machine *m, JsonObject *run)
+static GPtrArray *launch_disks(struct machine *m, JsonObject *run)
 {
-	GPtrArray *blockdevs = g_ptr_array_new_with_free_func(g_free);
+	GPtrArray *args = g_ptr_array_new_with_free_func(g_free);
 	JsonArray *disks = machine_disks(run);
+	JsonObject *disk;
 
-	for (guint i = 0; disks && i < json_array_get_length(disks); i++)
-		g_ptr_array_add(blockdevs, disk_blockdev(m->store,
-				json_array_get_object_element(disks, i)));
-	return blockdevs;
+	for (guint i = 0; disks && i < json_array_get_length(disks); i++) {
+		disk = json_array_get_object_element(disks, i);
+		g_ptr_array_add(args, disk_blockdev(m->store, disk) ?:
+				      disk_chardev(m->store, disk));
+	}
+	return args;
 }
 
 static gboolean launch_execute(struct machine *m, JsonObject *run, struct process *p,
@@ -145,7 +148,7 @@ gboolean launch_spawn(struct machine *m, const char *which, GError **error)
 {
 	JsonObject *run = machine_run(m, which);
 	g_autofree char *dir = machine_path(m, run, ""), *log = machine_path(m, run, "log");
-	g_autoptr(GPtrArray) blockdevs = launch_blockdevs(m, run);
+	g_autoptr(GPtrArray) disks = launch_disks(m, run);
 	g_auto(GStrv) args = NULL;
 	struct launch l = { .n = 0 };
 	struct process p = { .log = log };
@@ -157,7 +160,7 @@ gboolean launch_spawn(struct machine *m, const char *which, GError **error)
 		return FALSE;
 	step(STEP_LAUNCH_BOUND);
 	dir[strlen(dir) - 1] = '\0';
-	args = args_build(m->record, run, dir, blockdevs);
+	args = args_build(m->record, run, dir, disks);
 	p.argv = (const char *const *)args;
 	p.fds = l.fds;
 	p.n = l.n;

@@ -17,7 +17,6 @@ static void load_fill(struct machine *m, const char *dir, JsonObject *meta)
 	g_autofree char *state = g_build_filename(dir, "state", NULL);
 
 	meta_inherit(m->record, meta);
-	json_object_set_string_member(run, "saved", dir);
 	json_object_set_string_member(run, "ram", ram);
 	json_object_set_string_member(run, "state", state);
 }
@@ -48,17 +47,13 @@ static gboolean load_disks(struct machine *m, const char *dir, guint n, GError *
 	JsonObject *run = machine_run(m, "run");
 	g_autofree char *owner = adopt_owner(m, run);
 	JsonArray *disks;
-	gboolean done;
 
 	if (n == 0)
 		return TRUE;
-	if (!store_lock(m->store, error))
-		return FALSE;
-	done = adopt_disks(m->store, dir, n, owner, &disks, error);
-	store_unlock(m->store);
-	if (!done)
-		return FALSE;
+	disks = json_array_new();
 	json_object_set_array_member(run, "disks", disks);
+	if (!adopt_disks(m->store, dir, n, owner, disks, error))
+		return FALSE;
 	step(STEP_FORK_DISKS);
 	return TRUE;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later OR MIT */
 /* vmfork ls */
+#include "collect.h"
 #include "look.h"
 #include "output.h"
 
@@ -51,6 +52,7 @@ gboolean verb_ls(struct vmfork *v, int argc, char **argv, char **rest, GError **
 	(void)rest;
 	if (!vmfork_parse(v, NULL, &argc, &argv, 0, 0, error))
 		return FALSE;
+	collect(v->store);
 	machines = ls_machines(v->store);
 	snapshots = ls_snapshots(v->store);
 	json_object_set_array_member(v->result, "machines", machines);

@@ -3,6 +3,7 @@
 #include <string.h>
 #include "adopt.h"
 #include "cancel.h"
+#include "collect.h"
 #include "output.h"
 #include "recover.h"
 #include "saved.h"
@@ -252,5 +253,6 @@ gboolean verb_rm(struct vmfork *v, int argc, char **argv, char **rest, GError **
 	for (int i = 1; i < argc; i++)
 		if (!cancel_check(error) || !rm_any(&r, argv[i], error))
 			return FALSE;
+	collect(v->store);
 	return TRUE;
 }

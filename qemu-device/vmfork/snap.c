@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include "adopt.h"
+#include "image.h"
 #include "machine.h"
 #include "output.h"
 #include "snap.h"
@@ -141,6 +142,14 @@ gboolean snap_describe(struct snap *s, gboolean durable, GError **error)
 	g_autofree char *path = snap_path(s, "meta.json");
 
 	return durable ? store_write(path, s->meta, error) : store_note(path, s->meta, error);
+}
+
+gboolean snap_sync(struct snap *s, GError **error)
+{
+	g_autofree char *state = snap_path(s, "state"), *copy = snap_path(s, "ram-copy");
+
+	return image_sync(state, error) && (!g_file_test(copy, G_FILE_TEST_EXISTS) ||
+					    image_sync(copy, error));
 }
 
 char *snap_ram(struct snap *s)

@@ -36,6 +36,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(snap_ref, snap_free)
 
 char *snap_path(struct snap *s, const char *file);
 gboolean snap_describe(struct snap *s, gboolean durable, GError **error);
+/* The machine runs again: what the host's power may not take goes to the disk. */
+gboolean snap_sync(struct snap *s, GError **error);
 /* The file that a fork's memory is a private copy of. */
 char *snap_ram(struct snap *s);
 /* "machine web-1", "snapshot base": who lives off it */

@@ -21,7 +21,7 @@ struct snapshot {
 
 /* --- before ------------------------------------------------------------------------- */
 
-/* A view that write-protects the machine's memory now has to let go first. */
+/* The view that write-protects the machine's memory now. */
 static char *snapshot_live_view(struct machine *m)
 {
 	const char *name = machine_string(m->record, "view");
@@ -32,7 +32,10 @@ static char *snapshot_live_view(struct machine *m)
 		return NULL;
 	dir = store_path(m->store, "snapshots", name, NULL);
 	status = view_ask(dir, "status", NULL, VIEW_PATIENCE, NULL);
-	return g_strcmp0(machine_string(status, "state"), "frozen") == 0 ? g_strdup(name) : NULL;
+	if (g_strcmp0(machine_string(status, "state"), "frozen") != 0 ||
+	    !json_object_get_boolean_member_with_default(status, "live", FALSE))
+		return NULL;
+	return g_strdup(name);
 }
 
 static gboolean snapshot_note(struct snapshot *s, GError **error)
@@ -51,6 +54,24 @@ static gboolean snapshot_note(struct snapshot *s, GError **error)
 	return TRUE;
 }
 
+/* A fork is started without what was plugged in later, and could not load the state. */
+static gboolean snapshot_is_complete(struct snapshot *s, GError **error)
+{
+	g_autoptr(JsonNode) answer = qmp_run(s->take.qmp, "query-memory-devices", NULL, error);
+	JsonArray *list = answer && JSON_NODE_HOLDS_ARRAY(answer) ?
+			  json_node_get_array(answer) : NULL;
+	JsonObject *first, *data;
+
+	if (!list || json_array_get_length(list) == 0)
+		return answer != NULL;
+	first = json_array_get_object_element(list, 0);
+	data = json_object_get_object_member(first, "data");
+	return vmfork_fail(error, VMFORK_REFUSED, "%s has memory that was plugged in (%s %s), which "
+			   "a fork would not have: unplug it (device_del) before",
+			   s->take.m->name, machine_string(first, "type"),
+			   (data ? machine_string(data, "id") : NULL) ?: "without an id");
+}
+
 static gboolean snapshot_connect(struct snapshot *s, GError **error)
 {
 	struct take *t = &s->take;
@@ -65,7 +86,7 @@ static gboolean snapshot_connect(struct snapshot *s, GError **error)
 	s->running = strcmp(status, "running") == 0;
 	if (s->running || strcmp(status, "paused") == 0 || strcmp(status, "prelaunch") == 0 ||
 	    strcmp(status, "postmigrate") == 0)
-		return TRUE;
+		return snapshot_is_complete(s, error);
 	return vmfork_fail(error, VMFORK_REFUSED, "the machine %s is in the state %s: a snapshot "
 			   "would keep that", t->m->name, status);
 }
@@ -188,7 +209,7 @@ static gboolean snapshot_pause(struct snapshot *s, GError **error)
 	struct take *t = &s->take;
 
 	if (!launch_capabilities(t->qmp, error) || !snapshot_stop(s, error) ||
-	    !take_open_late(t, error) || !snapshot_state(t, error))
+	    !take_stopped(t, error) || !snapshot_state(t, error))
 		return FALSE;
 	snapshot_notes(t);
 	if (!snapshot_freeze(t, error) || !snapshot_keep(t, error))
@@ -220,7 +241,7 @@ static gboolean snapshot_finish(struct snapshot *s, GError **error)
 	if (disks && !disk_keep(t->v->store, disks, t->s->name, error))
 		return FALSE;
 	json_object_set_int_member(t->s->meta, "pause-us", s->pause);
-	if (!snap_describe(t->s, TRUE, error))
+	if (!snap_sync(t->s, error) || !snap_describe(t->s, TRUE, error))
 		return FALSE;
 	step(STEP_SNAPSHOT_DESCRIBED);
 	take_finish(t);

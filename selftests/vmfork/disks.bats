@@ -164,3 +164,81 @@ counted_more_than() {
 	vf rm --force clone
 	at_most "$(du -s "$VMFORK_DIR/images" | cut -f1)" $((before + 4000)) "KiB of images without it"
 }
+
+@test "disks: a checkpoint is loaded by two machines at a time, each with a disk of its own" {
+	machine_with_disk vm
+	say vm before
+	vf snapshot vm snap
+	vf save snap "$VM_ROOT/saved" > /dev/null
+	vf rm --force vm snap > /dev/null
+	for name in one two; do
+		vf load "$VM_ROOT/saved" "$name" > /dev/null
+		follow "$name"
+		is "$(hear "$name")" before "disk of $name"
+		say "$name" "$name"
+	done
+	is "$(hear one)" one "disk of the first, when the second has written"
+	vf rm one > /dev/null
+	vf load "$VM_ROOT/saved" three > /dev/null
+	follow three
+	is "$(hear three)" before "disk of one that was loaded later"
+	is "$(hear two)" two "disk of the second"
+	is "$(jq -c '.snapshots | keys' "$VMFORK_DIR/images/layers.json")" '[]' "snapshots of disks"
+}
+
+images() {
+	find "$VMFORK_DIR/images" -name '*.qcow2' -printf '%f\n'
+}
+
+@test "disks: ls removes what a vmfork that was killed has left, and nothing that is needed" {
+	local before pid
+
+	machine_with_disk vm
+	vf snapshot vm snap
+	before=$(images | sort)
+	truncate -s 1M "$VM_ROOT/other.raw"
+	machine_start lost --disk "$VM_ROOT/other.raw" > /dev/null
+	isnt "$(images | sort)" "$before" "images with another machine"
+	vf ls > /dev/null
+	isnt "$(images | sort)" "$before" "images that a machine needs"
+	# As if rm had died after it had ended QEMU, and its warning "the disks stay" were lost.
+	pid=$(machine_pid lost)
+	kill -KILL "$pid"
+	rm -r "$VMFORK_DIR/machines/lost"
+	touch "$VMFORK_DIR/images/l999.qcow2"
+	vf ls > /dev/null
+	is "$(images | sort)" "$before" "images after ls"
+	is "$(jq -r '.disks[].owner' "$VMFORK_DIR/images/layers.json")" vm@1 "owners of disks"
+	say vm on
+	is "$(hear vm)" on "disk of the machine that goes on"
+}
+
+# syncs FROM TO: how many system calls of the command waited for the disk between two messages
+syncs() {
+	sed -n "/execute.*$1/,/execute.*$2/p" "$VM_ROOT/trace" | grep -cE 'fsync|fdatasync|syncfs' || :
+}
+
+@test "disks: in the pause nothing waits for the host's disk, and afterwards it does" {
+	machine_with_disk vm
+	vf snapshot vm snap
+	counts vm
+	strace -o "$VM_ROOT/trace" -s 200 -e trace=fsync,fdatasync,syncfs,sendmsg "$VMFORK" --json snapshot vm second 3>&-
+	at_least "$(grep -c '"cont' "$VM_ROOT/trace")" 1 "end of the pause in the trace"
+	is "$(syncs '"stop' '"cont')" 0 "waits in the pause"
+	at_least "$(syncs '"cont' 'never')" 2 "waits after it"
+}
+
+@test "disks: by vhost-user, which no snapshot can be taken of" {
+	truncate -s 64M "$VM_ROOT/base.raw"
+	machine_run vm --disk "vhost:$VM_ROOT/base.raw"
+	say vm here
+	is "$(hear vm)" here "disk"
+	refused 4 "disk0 .*base.raw.* vhost-user .*--disk IMAGE" vf snapshot vm snap
+	running vm
+	is "$(hear vm)" here "disk after the refusal"
+	is "$(vf ls | jq -c .snapshots)" '[]' "snapshots"
+	kill -KILL "$(jq .pid "$VMFORK_DIR/storage/daemon.json")"
+	say vm more
+	is "$(hear vm)" more "disk after the death of the daemon"
+	cmp "$VM_ROOT/base.raw" <(head -c 64M /dev/zero)
+}

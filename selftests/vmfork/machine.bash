@@ -171,10 +171,11 @@ machine_follow() {
 # A command that came before the agent listened is lost, so it is asked again; less and
 # less often, because on a busy host the answer takes a while.
 machine_await() {
-	local end=$((SECONDS + VM_TIMEOUT)) patience=1
+	local end=$((SECONDS + VM_TIMEOUT)) patience=1 pid
 
+	pid=$(machine_pid "$1") || return
 	until VM_TIMEOUT=$patience vm_run "$1" true 2> /dev/null; do
-		if ((SECONDS >= end)) || ! vm_alive "$(machine_pid "$1")"; then
+		if ((SECONDS >= end)) || ! vm_alive "$pid"; then
 			vm_error "$1" "the agent did not come up"
 			return 1
 		fi

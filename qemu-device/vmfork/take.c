@@ -123,18 +123,9 @@ static JsonArray *take_take_blocks(JsonObject *answer)
 	return json_array_ref(json_node_get_array(node));
 }
 
-/* What was plugged in after a view was opened is not in it. */
-static gboolean take_plugged(struct take *t)
-{
-	g_autoptr(JsonNode) answer = qmp_run(t->qmp, "query-memory-devices", NULL, NULL);
-
-	return answer && JSON_NODE_HOLDS_ARRAY(answer) &&
-	       json_array_get_length(json_node_get_array(answer)) > 0;
-}
-
 static gboolean take_check_blocks(struct take *t, GError **error)
 {
-	if (t->blocks && json_array_get_length(t->blocks) == 1 && !take_plugged(t))
+	if (t->blocks && json_array_get_length(t->blocks) == 1)
 		return TRUE;
 	return vmfork_fail(error, VMFORK_REFUSED, "the machine has memory that was plugged "
 			   "in: a fork could not be given that yet");

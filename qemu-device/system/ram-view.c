@@ -40,6 +40,7 @@ typedef struct RamViewEntry {
     MemoryRegion *mr;
     void *host;
     size_t size;
+    bool is_private;
 } RamViewEntry;
 
 /*
@@ -54,8 +55,9 @@ static struct {
     bool open;
     unsigned opened, closed; /* numbers of the latest view that was */
     EventNotifier wake;      /* valid while open */
+    RamViewCloseReason reason; /* why wake was set */
     /* See above */
-    int uffd, sock;
+    int uffd, sock;          /* without uffd (-1), the machine does not run */
     GArray *blocks;
     /* Protected by the BQL */
     GSList *blockers;
@@ -105,7 +107,7 @@ void ram_view_del_blocker(Error *reason)
  * either of them, or that touches guest memory.  The blocks stay mapped, as we
  * hold references to them.
  */
-static void ram_view_release(void)
+static void ram_view_unregister(void)
 {
     guint i;
 
@@ -121,6 +123,13 @@ static void ram_view_release(void)
         uffd_wakeup(view.uffd, entry->host, entry->size);
     }
     uffd_close_fd(view.uffd);
+}
+
+static void ram_view_release(void)
+{
+    if (view.uffd >= 0) {
+        ram_view_unregister();
+    }
     close(view.sock);
     ram_block_discard_disable_exclusive(false);
 }
@@ -166,11 +175,13 @@ static void *ram_view_watch(void *opaque)
         { .fd = view.sock, .events = POLLRDHUP },
         { .fd = event_notifier_get_fd(&view.wake), .events = POLLIN },
     };
-    RamViewCloseReason reason;
+    RamViewCloseReason reason = RAM_VIEW_CLOSE_REASON_HANGUP;
 
     RETRY_ON_EINTR(poll(fds, ARRAY_SIZE(fds), -1));
-    reason = fds[1].revents ? RAM_VIEW_CLOSE_REASON_CLOSE :
-                              RAM_VIEW_CLOSE_REASON_HANGUP;
+    if (fds[1].revents) {
+        QEMU_LOCK_GUARD(&view.lock);
+        reason = view.reason;
+    }
     ram_view_release();
     trace_ram_view_closed(RamViewCloseReason_str(reason));
 
@@ -189,21 +200,39 @@ static void *ram_view_watch(void *opaque)
     return NULL;
 }
 
+/* Call it with the lock held, while the view is open. */
+static void ram_view_close(RamViewCloseReason reason)
+{
+    unsigned number = view.opened;
+
+    view.reason = reason;
+    event_notifier_set(&view.wake);
+    while (view.closed < number) {
+        qemu_cond_wait(&view.cond, &view.lock);
+    }
+}
+
+/*
+ * Without a userfaultfd, nobody can ask the helper before memory changes.  It
+ * has to see that the socket is closed before the first write.
+ */
+static void ram_view_vm_state(void *opaque, bool running, RunState state)
+{
+    QEMU_LOCK_GUARD(&view.lock);
+    if (running && view.open && view.uffd < 0) {
+        ram_view_close(RAM_VIEW_CLOSE_REASON_RUN);
+    }
+}
+
 void qmp_ram_view_close(Error **errp)
 {
-    unsigned number;
-
     /* Out of band, this does not run in the main loop and without the BQL. */
     QEMU_LOCK_GUARD(&view.lock);
     if (!view.open) {
         error_setg(errp, "No view of guest memory is open");
         return;
     }
-    number = view.opened;
-    event_notifier_set(&view.wake);
-    while (view.closed < number) {
-        qemu_cond_wait(&view.cond, &view.lock);
-    }
+    ram_view_close(RAM_VIEW_CLOSE_REASON_CLOSE);
 }
 
 /* What the view consists of */
@@ -261,7 +290,9 @@ static RamViewBlock *ram_view_block(RamViewEntry *entry)
     block->size = entry->size;
     block->page_size = qemu_ram_pagesize(rb);
     block->host = (uintptr_t)entry->host;
-    if (object_property_find(backend, "offset")) {
+    block->q_private = entry->is_private;
+    block->has_fd_offset = !entry->is_private;
+    if (block->has_fd_offset && object_property_find(backend, "offset")) {
         block->fd_offset = object_property_get_uint(backend, "offset",
                                                     &error_abort);
     }
@@ -294,16 +325,28 @@ RamViewInfo *qmp_query_ram_view(Error **errp)
 
 /* Refusals */
 
-static bool ram_view_check_backend(HostMemoryBackend *backend, Error **errp)
+typedef struct RamViewAdd {
+    bool allow_private;
+    Error **errp;
+} RamViewAdd;
+
+static bool ram_view_is_private(MemoryRegion *mr)
+{
+    return !qemu_ram_is_shared(mr->ram_block) || memory_region_get_fd(mr) < 0;
+}
+
+static bool ram_view_check_backend(HostMemoryBackend *backend,
+                                   bool allow_private, Error **errp)
 {
     MemoryRegion *mr = host_memory_backend_get_memory(backend);
     const char *id = object_get_canonical_path_component(OBJECT(backend));
 
-    if (!qemu_ram_is_shared(mr->ram_block) || memory_region_get_fd(mr) < 0) {
+    if (ram_view_is_private(mr) && !allow_private) {
         error_setg(errp, "Memory backend '%s' is private or anonymous: a view "
                    "needs memory-backend-memfd or memory-backend-file with "
                    "share=on (for the machine's main memory, select it with "
-                   "-machine memory-backend=ID)", id);
+                   "-machine memory-backend=ID), or the argument 'private' "
+                   "while the machine does not run", id);
         return false;
     }
     if (memory_region_is_rom(mr)) {
@@ -314,10 +357,9 @@ static bool ram_view_check_backend(HostMemoryBackend *backend, Error **errp)
     return true;
 }
 
-
 static int ram_view_add_backend(Object *obj, void *opaque)
 {
-    Error **errp = opaque;
+    RamViewAdd *add = opaque;
     HostMemoryBackend *backend;
     RamViewEntry entry;
 
@@ -328,22 +370,25 @@ static int ram_view_add_backend(Object *obj, void *opaque)
     if (!host_memory_backend_is_mapped(backend)) {
         return 0;
     }
-    if (!ram_view_check_backend(backend, errp)) {
+    if (!ram_view_check_backend(backend, add->allow_private, add->errp)) {
         return -1;
     }
     entry.backend = backend;
     entry.mr = host_memory_backend_get_memory(backend);
     entry.host = memory_region_get_ram_ptr(entry.mr);
     entry.size = memory_region_size(entry.mr);
+    entry.is_private = ram_view_is_private(entry.mr);
     memory_region_ref(entry.mr);
     g_array_append_val(view.blocks, entry);
     return 0;
 }
 
-static bool ram_view_add_backends(Error **errp)
+static bool ram_view_add_backends(bool allow_private, Error **errp)
 {
+    RamViewAdd add = { .allow_private = allow_private, .errp = errp };
+
     if (object_child_foreach_recursive(object_get_root(), ram_view_add_backend,
-                                       errp)) {
+                                       &add)) {
         return false;
     }
     if (!view.blocks->len) {
@@ -402,7 +447,7 @@ static bool ram_view_check_devices(Error **errp)
                                            ram_view_check_device, errp);
 }
 
-static bool ram_view_check_state(Error **errp)
+static bool ram_view_check_state(bool allow_private, Error **errp)
 {
     if (ram_view_is_open()) {
         error_setg(errp, "A view of guest memory is open: there can be only "
@@ -418,6 +463,11 @@ static bool ram_view_check_state(Error **errp)
     if (migration_is_running()) {
         error_setg(errp, "A migration or background snapshot is at work: wait "
                    "for its end or cancel it with migrate_cancel");
+        return false;
+    }
+    if (allow_private && runstate_is_live(runstate_get())) {
+        error_setg(errp, "The machine runs: a view with private memory is "
+                   "possible only while it does not, use stop first");
         return false;
     }
     return true;
@@ -493,28 +543,35 @@ static bool ram_view_register(int uffd, Error **errp)
 
 static bool ram_view_send(int sock, int uffd, Error **errp)
 {
-    size_t size = (1 + view.blocks->len) * sizeof(int);
-    g_autofree char *control = g_malloc0(CMSG_SPACE(size));
+    size_t max = (1 + view.blocks->len) * sizeof(int);
+    g_autofree char *control = g_malloc0(CMSG_SPACE(max));
     char byte = 'V';
     struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
     struct msghdr msg = {
         .msg_iov = &iov,
         .msg_iovlen = 1,
         .msg_control = control,
-        .msg_controllen = CMSG_SPACE(size),
+        .msg_controllen = CMSG_SPACE(max),
     };
     struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
     int *fds = (int *)CMSG_DATA(cmsg);
+    size_t size, n = 0;
     ssize_t ret;
     guint i;
 
+    if (uffd >= 0) {
+        fds[n++] = uffd;
+    }
+    for (i = 0; i < view.blocks->len; i++) {
+        if (!ram_view_entry(i)->is_private) {
+            fds[n++] = memory_region_get_fd(ram_view_entry(i)->mr);
+        }
+    }
+    size = n * sizeof(int);
     cmsg->cmsg_len = CMSG_LEN(size);
     cmsg->cmsg_level = SOL_SOCKET;
     cmsg->cmsg_type = SCM_RIGHTS;
-    fds[0] = uffd;
-    for (i = 0; i < view.blocks->len; i++) {
-        fds[1 + i] = memory_region_get_fd(ram_view_entry(i)->mr);
-    }
+    msg.msg_controllen = n ? CMSG_SPACE(size) : 0;
     /* A helper that reads nothing must not block the main loop. */
     ret = RETRY_ON_EINTR(sendmsg(sock, &msg, MSG_DONTWAIT));
     if (ret < 0) {
@@ -539,21 +596,30 @@ static void ram_view_start(int sock, int uffd)
                        (void *)(uintptr_t)number, QEMU_THREAD_DETACHED);
 }
 
-/* Takes the socket only on success; the userfaultfd goes away on its own. */
-static bool ram_view_share(int sock, Error **errp)
+/*
+ * Takes the socket only on success; the userfaultfd goes away on its own.
+ * A machine that does not run needs none.
+ */
+static bool ram_view_share(int sock, bool watch, Error **errp)
 {
-    int uffd = ram_view_create_uffd(errp);
+    int uffd = -1;
     int ret;
 
-    if (uffd < 0) {
-        return false;
+    if (watch) {
+        uffd = ram_view_create_uffd(errp);
+        if (uffd < 0) {
+            return false;
+        }
     }
     ret = event_notifier_init(&view.wake, false);
     if (ret < 0) {
         error_setg_errno(errp, -ret, "Cannot create an event notifier");
         goto close_uffd;
     }
-    if (!ram_view_register(uffd, errp) || !ram_view_send(sock, uffd, errp)) {
+    if (watch && !ram_view_register(uffd, errp)) {
+        goto cleanup;
+    }
+    if (!ram_view_send(sock, uffd, errp)) {
         goto cleanup;
     }
     ram_view_start(sock, uffd);
@@ -563,11 +629,13 @@ cleanup:
     event_notifier_cleanup(&view.wake);
 close_uffd:
     /* The kernel takes back the registrations with the last descriptor. */
-    uffd_close_fd(uffd);
+    if (watch) {
+        uffd_close_fd(uffd);
+    }
     return false;
 }
 
-static bool ram_view_open(int sock, Error **errp)
+static bool ram_view_open(int sock, bool watch, Error **errp)
 {
     if (ram_block_discard_disable_exclusive(true) < 0) {
         error_setg(errp, "A device needs to discard guest memory or to pin "
@@ -575,15 +643,28 @@ static bool ram_view_open(int sock, Error **errp)
                    "encrypted memory and such): unplug it first");
         return false;
     }
-    if (!ram_view_share(sock, errp)) {
+    if (!ram_view_share(sock, watch, errp)) {
         ram_block_discard_disable_exclusive(false);
         return false;
     }
     return true;
 }
 
-RamView *qmp_ram_view_open(const char *fdname, Error **errp)
+/* Before all devices, which may write to memory as soon as they are told. */
+static void ram_view_follow_vm_state(void)
 {
+    static VMChangeStateEntry *entry;
+
+    if (!entry) {
+        entry = qemu_add_vm_change_state_handler_prio(ram_view_vm_state, NULL,
+                                                      INT_MIN);
+    }
+}
+
+RamView *qmp_ram_view_open(const char *fdname, bool has_q_private,
+                           bool q_private, Error **errp)
+{
+    bool allow_private = has_q_private && q_private;
     RamView *ret;
     int sock = monitor_get_fd(monitor_cur(), fdname, errp);
 
@@ -591,11 +672,14 @@ RamView *qmp_ram_view_open(const char *fdname, Error **errp)
         return NULL;
     }
     if (!ram_view_check_socket(sock, fdname, errp) ||
-        !ram_view_check_state(errp) || !ram_view_check_devices(errp)) {
+        !ram_view_check_state(allow_private, errp) ||
+        !ram_view_check_devices(errp)) {
         goto fail;
     }
+    ram_view_follow_vm_state();
     ram_view_drop_blocks();
-    if (!ram_view_add_backends(errp) || !ram_view_open(sock, errp)) {
+    if (!ram_view_add_backends(allow_private, errp) ||
+        !ram_view_open(sock, !allow_private, errp)) {
         ram_view_drop_blocks();
         goto fail;
     }

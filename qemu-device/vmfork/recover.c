@@ -142,7 +142,7 @@ static gboolean recover_copy_memory(struct machine *m, const char *path, GError 
 	return done;
 }
 
-/* The older view has let go for a newer one that there will not be: the machine stands
+/* The older view has handed over to a newer one that there will not be: the machine stands
  * still, so its memory is copied, and the older view goes on from the copy. */
 static gboolean recover_rescue(struct machine *m, const char *old, GError **error)
 {
@@ -166,11 +166,26 @@ static void recover_lose(struct machine *m, const char *old, GError *why)
 	view_end(dir, TRUE, NULL);
 }
 
-static void recover_old(struct machine *m, const char *old)
+/* It was to hand over, and has not come to it. */
+static gboolean recover_is_live(struct machine *m, const char *old)
+{
+	g_autofree char *dir = store_path(m->store, "snapshots", old, NULL);
+	g_autoptr(JsonObject) status = view_ask(dir, "status", NULL, VIEW_PATIENCE, NULL);
+
+	return status && recover_flag(status, "live");
+}
+
+/* The newer one's server must not have the memory any more when the machine runs: its
+ * faults would wait for an answer.  It goes first, so that nobody hands over to it. */
+static void recover_old(struct machine *m, struct snap *s, const char *old)
 {
 	g_autoptr(GError) error = NULL;
 
 	if (!old || !recover_flag(recover_doing(m), "detached"))
+		return;
+	if (s)
+		view_end(s->dir, TRUE, NULL);
+	if (recover_is_live(m, old))
 		return;
 	json_object_remove_member(m->record, "view");
 	if (!recover_rescue(m, old, &error))
@@ -216,7 +231,7 @@ static gboolean recover_snapshot(struct machine *m, GError **error)
 			recover_lose(m, old, why);
 		return recover_run_on(m, error);
 	}
-	recover_old(m, old);
+	recover_old(m, s, old);
 	on = recover_run_on(m, error);
 	recover_abandon(m, s);
 	if (s && !snap_discard(s, TRUE, on ? error : NULL))

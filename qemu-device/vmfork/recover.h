@@ -5,8 +5,9 @@
  *
  *	{"verb": "run"}		half made: "vmfork rm" removes it
  *	{"verb": "snapshot", "snapshot", "running", "old", "detached"}
- *		the snapshot has meta.json: the older view is rebased onto it; without it the
- *		snapshot is removed.  Then a machine that ran runs on.
+ *		detached: the older view hands over.  The snapshot has meta.json: the older
+ *		view is rebased onto it; without it the snapshot is removed.  Then a machine
+ *		that ran runs on.
  *	{"verb": "rollback", "running", "committed"}
  *		committed: the new process takes the place of the old one; before that the new
  *		one is ended, and the old one runs on if it ran.

@@ -21,7 +21,7 @@ struct snapshot {
 
 /* --- before ------------------------------------------------------------------------- */
 
-/* A view that write-protects the machine's memory now has to let go first. */
+/* The view that write-protects the machine's memory now. */
 static char *snapshot_live_view(struct machine *m)
 {
 	const char *name = machine_string(m->record, "view");
@@ -32,7 +32,10 @@ static char *snapshot_live_view(struct machine *m)
 		return NULL;
 	dir = store_path(m->store, "snapshots", name, NULL);
 	status = view_ask(dir, "status", NULL, VIEW_PATIENCE, NULL);
-	return g_strcmp0(machine_string(status, "state"), "frozen") == 0 ? g_strdup(name) : NULL;
+	if (g_strcmp0(machine_string(status, "state"), "frozen") != 0 ||
+	    !json_object_get_boolean_member_with_default(status, "live", FALSE))
+		return NULL;
+	return g_strdup(name);
 }
 
 static gboolean snapshot_note(struct snapshot *s, GError **error)
@@ -206,7 +209,7 @@ static gboolean snapshot_pause(struct snapshot *s, GError **error)
 	struct take *t = &s->take;
 
 	if (!launch_capabilities(t->qmp, error) || !snapshot_stop(s, error) ||
-	    !take_open_late(t, error) || !snapshot_state(t, error))
+	    !snapshot_state(t, error))
 		return FALSE;
 	snapshot_notes(t);
 	if (!snapshot_freeze(t, error) || !snapshot_keep(t, error))

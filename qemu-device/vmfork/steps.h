@@ -25,9 +25,9 @@
 	STEP(SNAPSHOT_SERVED, "snapshot-served")			\
 	STEP(SNAPSHOT_ARMED, "snapshot-armed")				\
 	STEP(SNAPSHOT_STOPPED, "snapshot-stopped")			\
-	STEP(SNAPSHOT_DETACHED, "snapshot-detached")			\
 	STEP(SNAPSHOT_STATE, "snapshot-state")				\
 	STEP(SNAPSHOT_NOTES, "snapshot-notes")				\
+	STEP(SNAPSHOT_HANDING, "snapshot-handing")			\
 	STEP(SNAPSHOT_FROZEN, "snapshot-frozen")			\
 	STEP(SNAPSHOT_DISKS, "snapshot-disks")				\
 	STEP(SNAPSHOT_KEPT, "snapshot-kept")				\

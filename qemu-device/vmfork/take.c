@@ -122,6 +122,23 @@ static JsonArray *take_take_blocks(JsonObject *answer)
 	return json_array_ref(json_node_get_array(node));
 }
 
+/* What was plugged in after a view was opened is not in it. */
+static gboolean take_plugged(struct take *t)
+{
+	g_autoptr(JsonNode) answer = qmp_run(t->qmp, "query-memory-devices", NULL, NULL);
+
+	return answer && JSON_NODE_HOLDS_ARRAY(answer) &&
+	       json_array_get_length(json_node_get_array(answer)) > 0;
+}
+
+static gboolean take_check_blocks(struct take *t, GError **error)
+{
+	if (t->blocks && json_array_get_length(t->blocks) == 1 && !take_plugged(t))
+		return TRUE;
+	return vmfork_fail(error, VMFORK_REFUSED, "the machine has memory that was plugged "
+			   "in: a fork could not be given that yet");
+}
+
 static gboolean take_ask(struct take *t, GError **error)
 {
 	JsonObject *arguments = json_object_new();
@@ -132,10 +149,7 @@ static gboolean take_ask(struct take *t, GError **error)
 	if (!answer)
 		return FALSE;
 	t->blocks = take_take_blocks(answer);
-	if (!t->blocks || json_array_get_length(t->blocks) != 1)
-		return vmfork_fail(error, VMFORK_REFUSED, "the machine has memory that was "
-				   "plugged in: a fork could not be given that yet");
-	return take_receive(t, error);
+	return take_check_blocks(t, error) && take_receive(t, error);
 }
 
 static gboolean take_open(struct take *t, GError **error)
@@ -155,13 +169,11 @@ static gboolean take_open(struct take *t, GError **error)
 }
 
 /* The blocks, each with the number of its descriptor. */
-static JsonObject *take_live_description(struct take *t)
+static JsonObject *take_describe_live(struct take *t)
 {
 	JsonObject *d = json_object_new();
 
 	json_object_set_int_member(d, "version", 1);
-	json_object_set_int_member(d, "uffd", TAKE_UFFD);
-	json_object_set_int_member(d, "peer", TAKE_PEER);
 	for (guint i = 0; i < json_array_get_length(t->blocks); i++)
 		json_object_set_int_member(json_array_get_object_element(t->blocks, i), "fd",
 					   TAKE_BLOCK + i);
@@ -171,10 +183,12 @@ static JsonObject *take_live_description(struct take *t)
 
 static gboolean take_serve_live(struct take *t, GError **error)
 {
-	g_autoptr(JsonObject) d = take_live_description(t);
+	g_autoptr(JsonObject) d = take_describe_live(t);
 	struct process_fd fds[TAKE_BLOCKS + 2] = { { t->peer, TAKE_PEER } };
 	gboolean done;
 
+	json_object_set_int_member(d, "uffd", TAKE_UFFD);
+	json_object_set_int_member(d, "peer", TAKE_PEER);
 	for (int i = 0; i < t->n; i++)
 		fds[i + 1] = (struct process_fd){ t->fds[i], TAKE_UFFD + i };
 	done = view_serve(t->s->dir, d, fds, t->n + 1, &t->options, error);
@@ -185,16 +199,72 @@ static gboolean take_serve_live(struct take *t, GError **error)
 	return done;
 }
 
-static gboolean take_start(struct take *t, GError **error)
+static gboolean take_arm(const char *dir, GError **error)
 {
-	return take_open(t, error) && take_serve_live(t, error);
-}
-
-static gboolean take_arm(struct take *t, GError **error)
-{
-	if (!take_start(t, error) || !view_do(t->s->dir, "arm", NULL, TAKE_PATIENCE, error))
+	if (!view_do(dir, "arm", NULL, TAKE_PATIENCE, error))
 		return FALSE;
 	step(STEP_SNAPSHOT_ARMED);
+	return TRUE;
+}
+
+static gboolean take_first(struct take *t, GError **error)
+{
+	return take_open(t, error) && take_serve_live(t, error) &&
+	       take_arm(t->s->dir, error);
+}
+
+/* --- the same after an older view, whose server arms ahead and hands over --- */
+
+static gboolean take_look(struct take *t, GError **error)
+{
+	g_autoptr(JsonObject) answer = qmp_ask(t->qmp, "query-ram-view", NULL, error);
+
+	if (!answer)
+		return FALSE;
+	t->blocks = take_take_blocks(answer);
+	if (!t->blocks)
+		return vmfork_fail(error, VMFORK_FAILED, "QEMU has taken its memory back");
+	return take_check_blocks(t, error);
+}
+
+static gboolean take_serve_next(struct take *t, const char *old, GError **error)
+{
+	g_autoptr(JsonObject) d = take_describe_live(t);
+	g_autofree char *control = g_build_filename(old, "control", NULL);
+	struct process_fd fd = { machine_memory(t->run, error), TAKE_BLOCK };
+	gboolean done;
+
+	if (fd.from < 0)
+		return FALSE;
+	json_object_set_string_member(d, "inherits", control);
+	done = view_serve(t->s->dir, d, &fd, 1, &t->options, error);
+	close(fd.from);
+	if (done)
+		step(STEP_SNAPSHOT_SERVED);
+	return done;
+}
+
+static char *take_old_dir(struct take *t)
+{
+	return store_path(t->v->store, "snapshots", t->old, NULL);
+}
+
+static gboolean take_next(struct take *t, GError **error)
+{
+	g_autofree char *old = take_old_dir(t);
+
+	return take_look(t, error) && take_serve_next(t, old, error) &&
+	       take_arm(old, error);
+}
+
+/* Noted before it happens: from then on the older view needs a new place. */
+static gboolean take_note_handing(struct take *t, GError **error)
+{
+	json_object_set_boolean_member(recover_doing(t->m), "detached", TRUE);
+	if (!machine_note(t->m, error))
+		return FALSE;
+	t->detached = TRUE;
+	step(STEP_SNAPSHOT_HANDING);
 	return TRUE;
 }
 
@@ -311,42 +381,15 @@ static void take_serve_copy(struct take *t)
 
 /* --- the moments ----------------------------------------------------------------------- */
 
-/* An older view has the userfaultfd until the machine stands. */
 gboolean take_prepare(struct take *t, GError **error)
 {
 	gboolean done = TRUE;
 
-	if (take_is(t, "view") && !t->old)
-		done = take_arm(t, error);
+	if (take_is(t, "view"))
+		done = t->old ? take_next(t, error) : take_first(t, error);
 	else if (take_is(t, "process"))
 		done = take_serve_process(t, error);
 	return done || take_fall_back(t, error);
-}
-
-static gboolean take_detach_old(struct take *t, GError **error)
-{
-	g_autofree char *dir = store_path(t->v->store, "snapshots", t->old, NULL);
-	g_autoptr(JsonObject) event = NULL;
-
-	/* Noted before it happens: from then on the old view needs a new place. */
-	json_object_set_boolean_member(recover_doing(t->m), "detached", TRUE);
-	if (!machine_note(t->m, error))
-		return FALSE;
-	qmp_forget(t->qmp);
-	if (!view_do(dir, "detach", NULL, VIEW_PATIENCE, error))
-		return FALSE;
-	t->detached = TRUE;
-	step(STEP_SNAPSHOT_DETACHED);
-	event = qmp_wait(t->qmp, "RAM_VIEW_CLOSED", VIEW_PATIENCE, error);
-	return event != NULL;
-}
-
-gboolean take_open_late(struct take *t, GError **error)
-{
-	if (!t->old || !take_is(t, "view"))
-		return TRUE;
-	return take_detach_old(t, error) &&
-	       (take_start(t, error) || take_fall_back(t, error));
 }
 
 gboolean take_freeze(struct take *t, GError **error)
@@ -355,6 +398,8 @@ gboolean take_freeze(struct take *t, GError **error)
 
 	if (take_is(t, "copy"))
 		return take_copy(t, error);
+	if (take_is(t, "view") && t->old && !take_note_handing(t, error))
+		return FALSE;
 	reply = view_ask(t->s->dir, "freeze", NULL, TAKE_PATIENCE, error);
 	if (!reply)
 		return take_fall_back(t, error) && take_copy(t, error);

@@ -21,7 +21,7 @@ struct take {
 	struct view_options options;
 	const char *how;	/* "view", "process" or "copy" */
 	char *old;		/* the live view, or NULL */
-	gboolean detached;	/* it has let go of the memory, for this one */
+	gboolean detached;	/* it hands the memory over to this one */
 	JsonArray *blocks;	/* as ram-view-open has them, or NULL */
 	int peer, fds[TAKE_BLOCKS + 1], n;	/* of ram-view-open: userfaultfd, blocks */
 	gint64 generation;	/* or -1 */
@@ -35,7 +35,6 @@ void take_choose(struct take *t);
 /* While the machine runs. */
 gboolean take_prepare(struct take *t, GError **error);
 /* The machine stands: after this the memory of this moment is safe. */
-gboolean take_open_late(struct take *t, GError **error);
 gboolean take_freeze(struct take *t, GError **error);
 /* The machine runs again: what can be had besides. */
 void take_finish(struct take *t);

@@ -111,17 +111,30 @@ static QDict *open_with(QTestState *qts, int fd)
                      " 'arguments': {'fdname': 'view'}}");
 }
 
-static void check_refused(QTestState *qts, const char *part)
+static QDict *open_private_with(QTestState *qts, int fd)
+{
+    pass_fd(qts, fd);
+    return qtest_qmp(qts, "{'execute': 'ram-view-open',"
+                     " 'arguments': {'fdname': 'view', 'private': true}}");
+}
+
+static void check_refused_by(QTestState *qts, const char *part,
+                             QDict *(*open)(QTestState *, int))
 {
     int sv[2];
     char byte;
 
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM, 0, sv), ==, 0);
-    check_error(open_with(qts, sv[1]), part);
+    check_error(open(qts, sv[1]), part);
     close(sv[1]);
     /* Nothing was sent, and nobody keeps the socket */
     g_assert_cmpint(read(sv[0], &byte, 1), ==, 0);
     close(sv[0]);
+}
+
+static void check_refused(QTestState *qts, const char *part)
+{
+    check_refused_by(qts, part, open_with);
 }
 
 static void check_start_refused(const char *part, const char *args)
@@ -145,7 +158,7 @@ static bool is_open(QTestState *qts)
 
 /*** The view ***/
 
-static void receive(View *v)
+static void receive(View *v, bool with_uffd)
 {
     union {
         char buf[CMSG_SPACE((1 + MAX_BLOCKS) * sizeof(int))];
@@ -168,11 +181,18 @@ static void receive(View *v)
     g_assert_cmpint(byte, ==, 'V');
     g_assert_false(msg.msg_flags & MSG_CTRUNC);
     cmsg = CMSG_FIRSTHDR(&msg);
-    g_assert_nonnull(cmsg);
+    v->uffd = -1;
+    if (!cmsg) {
+        g_assert_false(with_uffd);
+        return;
+    }
     fds = (int *)CMSG_DATA(cmsg);
-    v->nr_fds = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int) - 1;
-    v->uffd = fds[0];
-    memcpy(v->fds, fds + 1, v->nr_fds * sizeof(int));
+    v->nr_fds = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    if (with_uffd) {
+        v->uffd = *fds++;
+        v->nr_fds--;
+    }
+    memcpy(v->fds, fds, v->nr_fds * sizeof(int));
 }
 
 static QDict *view_block(View *v, int i)
@@ -185,7 +205,7 @@ static QDict *view_block(View *v, int i)
     return qobject_to(QDict, qlist_peek(blocks));
 }
 
-static View *view_open(QTestState *qts)
+static View *view_open_by(QTestState *qts, bool private)
 {
     View *v = g_new0(View, 1);
     QDict *rsp, *block;
@@ -194,7 +214,7 @@ static View *view_open(QTestState *qts)
     v->qts = qts;
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv),
                     ==, 0);
-    rsp = open_with(qts, sv[1]);
+    rsp = private ? open_private_with(qts, sv[1]) : open_with(qts, sv[1]);
     close(sv[1]);
     if (qdict_haskey(rsp, "error")) {
         g_error("%s", response_error(rsp));
@@ -202,15 +222,27 @@ static View *view_open(QTestState *qts)
     v->sock = sv[0];
     v->reply = qobject_ref(qdict_get_qdict(rsp, "return"));
     qobject_unref(rsp);
-    receive(v);
-    g_assert_cmpint(qlist_size(qdict_get_qlist(v->reply, "blocks")), ==,
-                    v->nr_fds);
+    receive(v, !private);
     block = view_block(v, 0);
     v->host = qdict_get_int(block, "host");
     v->size = qdict_get_int(block, "size");
-    v->fd_offset = qdict_get_int(block, "fd-offset");
+    v->fd_offset = qdict_get_try_int(block, "fd-offset", -1);
     g_assert_true(is_open(qts));
     return v;
+}
+
+static View *view_open(QTestState *qts)
+{
+    View *v = view_open_by(qts, false);
+
+    g_assert_cmpint(qlist_size(qdict_get_qlist(v->reply, "blocks")), ==,
+                    v->nr_fds);
+    return v;
+}
+
+static View *view_open_private(QTestState *qts)
+{
+    return view_open_by(qts, true);
 }
 
 /* Close our end */
@@ -227,7 +259,9 @@ static void view_free(View *v)
     for (i = 0; i < v->nr_fds; i++) {
         close(v->fds[i]);
     }
-    close(v->uffd);
+    if (v->uffd >= 0) {
+        close(v->uffd);
+    }
     if (v->sock >= 0) {
         close(v->sock);
     }
@@ -385,6 +419,7 @@ static void check_memory(const char *object, uint64_t page_size,
     g_assert_cmpstr(qdict_get_str(view_block(v, 0), "id"), ==, "ram");
     g_assert_cmpint(qdict_get_int(view_block(v, 0), "page-size"), ==,
                     page_size);
+    g_assert_false(qdict_get_bool(view_block(v, 0), "private"));
     g_assert_cmpint(v->size, ==, RAM_SIZE);
     g_assert_cmpint(v->fd_offset, ==, fd_offset);
     check_ranges(v);
@@ -995,22 +1030,27 @@ static void wait_for_migration(QTestState *qts, const char *wanted)
     }
 }
 
-/* Whether what was written to ADDR goes into the stream */
-static bool saves_memory(QTestState *qts)
+/* Whether what was written to ADDR goes into the stream, a file of this name */
+static bool saves_memory_to(QTestState *qts, const char *path)
 {
-    g_autofree char *path = g_strdup_printf("%s/ram-view-%d.state",
-                                            g_get_tmp_dir(), getpid());
     g_autofree char *uri = g_strconcat("file:", path, NULL);
     g_autofree char *data = NULL;
     uint64_t mark[2] = { 0x0123456789abcdef, 0xfedcba9876543210 };
     gsize size;
-    bool found;
 
     qtest_memwrite(qts, ADDR, mark, sizeof(mark));
     g_assert_null(response_error(start_migration(qts, uri)));
     wait_for_migration(qts, "completed");
     g_assert_true(g_file_get_contents(path, &data, &size, NULL));
-    found = memmem(data, size, mark, sizeof(mark));
+    return memmem(data, size, mark, sizeof(mark));
+}
+
+static bool saves_memory(QTestState *qts)
+{
+    g_autofree char *path = g_strdup_printf("%s/ram-view-%d.state",
+                                            g_get_tmp_dir(), getpid());
+    bool found = saves_memory_to(qts, path);
+
     unlink(path);
     /* It may migrate again */
     qtest_qmp_assert_success(qts, "{'execute': 'cont'}");
@@ -1097,6 +1137,186 @@ static void test_other_tracking(void)
     qtest_quit(qts);
 }
 
+/*** Private memory ***/
+
+#define PRIVATE "-object memory-backend-memfd,id=ram,size=128M,share=off "
+
+static uint32_t view_peek(View *v, uint64_t offset)
+{
+    uint32_t value;
+    struct iovec local = { &value, sizeof(value) };
+    struct iovec remote = { (void *)(uintptr_t)(v->host + offset),
+                            sizeof(value) };
+
+    g_assert_cmpint(process_vm_readv(qtest_pid(v->qts), &local, 1, &remote, 1,
+                                     0), ==, sizeof(value));
+    return le32_to_cpu(value);
+}
+
+static void check_private(const char *object)
+{
+    QTestState *qts = start(MACHINE "-S %s", object);
+    View *v;
+
+    check_refused(qts, "Memory backend 'ram' is private or anonymous");
+    v = view_open_private(qts);
+    g_assert_cmpint(v->nr_fds, ==, 0);
+    g_assert_cmpint(v->size, ==, RAM_SIZE);
+    g_assert_true(qdict_get_bool(view_block(v, 0), "private"));
+    g_assert_false(qdict_haskey(view_block(v, 0), "fd-offset"));
+    check_ranges(v);
+    qtest_writel(qts, ADDR, NEW);
+    g_assert_cmphex(view_peek(v, ADDR), ==, NEW);
+    check_refused_by(qts, "there can be only one", open_private_with);
+    view_end(v);
+    qtest_qmp_assert_success(qts, "{'execute': 'cont'}");
+    qtest_quit(qts);
+}
+
+static void test_private_memory(void)
+{
+    g_autofree char *path = file_create(g_get_tmp_dir());
+    g_autofree char *object = NULL;
+
+    check_private(PRIVATE);
+    check_private("-object memory-backend-ram,id=ram,size=128M");
+    g_assert_nonnull(path);
+    object = g_strdup_printf("-object memory-backend-file,id=ram,size=128M,"
+                             "share=off,readonly=on,rom=off,mem-path=%s", path);
+    check_private(object);
+    unlink(path);
+}
+
+/* It takes no userfaultfd */
+static void test_private_not_permitted(void)
+{
+    if (g_test_subprocess()) {
+        forbid_userfaultfd();
+        check_private(PRIVATE);
+        return;
+    }
+    g_test_trap_subprocess(NULL, 0, 0);
+    g_test_trap_assert_passed();
+}
+
+static void test_private_two_blocks(void)
+{
+    QTestState *qts = start(MACHINE PRIVATE "-S -m 128M,slots=2,maxmem=1G "
+        "-object memory-backend-memfd,id=m1,size=64M "
+        "-device pc-dimm,memdev=m1,id=d1");
+    View *v = view_open_private(qts);
+    QList *blocks = qdict_get_qlist(v->reply, "blocks");
+    const QListEntry *entry;
+    int nr_private = 0;
+
+    g_assert_cmpint(qlist_size(blocks), ==, 2);
+    QLIST_FOREACH_ENTRY(blocks, entry) {
+        QDict *block = qobject_to(QDict, qlist_entry_obj(entry));
+
+        nr_private += qdict_get_bool(block, "private");
+        g_assert_cmpint(qdict_get_bool(block, "private"), ==,
+                        qdict_get_int(block, "size") == RAM_SIZE);
+    }
+    g_assert_cmpint(nr_private, ==, 1);
+    /* The descriptor of the other one */
+    g_assert_cmpint(v->nr_fds, ==, 1);
+    g_assert_cmpint(lseek(v->fds[0], 0, SEEK_END), ==, 64 * MiB);
+    view_end(v);
+    qtest_quit(qts);
+}
+
+static void test_private_running(void)
+{
+    QTestState *qts = start(MACHINE PRIVATE);
+
+    check_refused_by(qts, "The machine runs", open_private_with);
+    qtest_qmp_assert_success(qts, "{'execute': 'stop'}");
+    view_end(view_open_private(qts));
+    qtest_quit(qts);
+}
+
+/* The helper sees that the memory is going to change */
+static void check_run(const char *object)
+{
+    QTestState *qts = start(MACHINE "-S %s", object);
+    View *v = view_open_private(qts);
+    char byte;
+
+    qtest_qmp_assert_success(qts, "{'execute': 'cont'}");
+    g_assert_cmpint(recv(v->sock, &byte, 1, MSG_DONTWAIT), ==, 0);
+    check_closed(qts, "run");
+    view_free(v);
+
+    /* And again */
+    qtest_qmp_assert_success(qts, "{'execute': 'stop'}");
+    view_end(view_open_private(qts));
+    qtest_qmp_assert_success(qts, "{'execute': 'cont'}");
+    g_assert_null(qtest_qmp_event_ref(qts, "RAM_VIEW_CLOSED"));
+    qtest_quit(qts);
+}
+
+static void test_private_run(void)
+{
+    check_run(PRIVATE);
+    check_run(MEMFD);
+}
+
+/* A view with a userfaultfd stays open */
+static void test_run(void)
+{
+    QTestState *qts = start(MACHINE "-S " MEMFD);
+    View *v = view_open(qts);
+
+    qtest_qmp_assert_success(qts, "{'execute': 'cont'}");
+    check_faults(v);
+    view_end(v);
+    qtest_quit(qts);
+}
+
+/* The memory comes from a file, as that of the source does at first */
+static void check_private_load(const char *object, const char *state)
+{
+    QTestState *qts = start(MACHINE "%s -incoming defer", object);
+    g_autofree char *uri = g_strconcat("file:", state, NULL);
+
+    set_capability(qts, "x-ignore-shared", true);
+    qtest_qmp_assert_success(qts, "{'execute': 'migrate-incoming',"
+                             " 'arguments': {'uri': %s}}", uri);
+    wait_for_migration(qts, "completed");
+    g_assert_cmphex(qtest_readl(qts, ADDR), ==, OLD);
+    qtest_quit(qts);
+}
+
+static void test_private_ignore_shared(void)
+{
+    g_autofree char *path = file_create(g_get_tmp_dir());
+    g_autofree char *state = g_strconcat(path, ".state", NULL);
+    g_autofree char *object = NULL;
+    uint32_t old = cpu_to_le32(OLD);
+    QTestState *qts;
+    View *v;
+    int fd;
+
+    g_assert_nonnull(path);
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    g_assert_cmpint(pwrite(fd, &old, sizeof(old), ADDR), ==, sizeof(old));
+    close(fd);
+    object = g_strdup_printf("-object memory-backend-file,id=ram,size=128M,"
+                             "share=off,readonly=on,rom=off,mem-path=%s", path);
+    qts = start(MACHINE "-S %s", object);
+    set_capability(qts, "x-ignore-shared", true);
+    v = view_open_private(qts);
+    g_assert_false(saves_memory_to(qts, state));
+    view_end(v);
+    check_private_load(object, state);
+    /* The next one has the memory again; so that it may migrate again */
+    qtest_qmp_assert_success(qts, "{'execute': 'cont'}");
+    g_assert_true(saves_memory(qts));
+    qtest_quit(qts);
+    unlink(path);
+    unlink(state);
+}
+
 /*** What the host can ***/
 
 /* As util/userfaultfd.c does it */
@@ -1127,6 +1347,16 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
 
     qtest_add_func("ram-view/refuse/not-permitted", test_not_permitted);
+    qtest_add_func("ram-view/private/memory", test_private_memory);
+    qtest_add_func("ram-view/private/not-permitted",
+                   test_private_not_permitted);
+    qtest_add_func("ram-view/private/running", test_private_running);
+    qtest_add_func("ram-view/private/run", test_private_run);
+    qtest_add_func("ram-view/private/ignore-shared",
+                   test_private_ignore_shared);
+    if (qtest_has_device("pc-dimm")) {
+        qtest_add_func("ram-view/private/two-blocks", test_private_two_blocks);
+    }
     if (!host_has_userfaultfd()) {
         qtest_add_func("ram-view/host", test_host);
         return g_test_run();
@@ -1139,6 +1369,7 @@ int main(int argc, char **argv)
     qtest_add_func("ram-view/close", test_close);
     qtest_add_func("ram-view/hangup", test_hangup);
     qtest_add_func("ram-view/again", test_again);
+    qtest_add_func("ram-view/run", test_run);
     qtest_add_func("ram-view/refuse/private", test_private);
     qtest_add_func("ram-view/refuse/disk", test_disk);
     qtest_add_func("ram-view/refuse/socket", test_socket);

@@ -29,7 +29,7 @@ install: install-storage
 install-storage: $(BUILD)/vmfork-storage
 	$(Q)$(INSTALL) -D -m 755 $< $(DESTDIR)$(LIBEXEC)/vmfork-storage
 
-check: check-disk
+check-parts: check-disk
 check-disk: $(DISK_TESTS)
 	$(Q)for test in $(DISK_TESTS); do $$test || exit 1; done
 

@@ -455,10 +455,17 @@ void view_start_json(struct view *v, const char *json, const char *const *more)
 	CHECK(status == 0 && !*error);
 }
 
-static void describe(struct standin *m, char *json, size_t size)
+/* @old: the view whose server has the userfaultfd, or NULL. */
+static void describe(struct standin *m, struct view *old, char *json, size_t size)
 {
-	int n = snprintf(json, size, "{\"version\": 1, \"uffd\": %d, \"peer\": %d, "
-			 "\"blocks\": [", m->uffd, m->peer);
+	int n;
+
+	if (old)
+		n = snprintf(json, size, "{\"version\": 1, \"inherits\": \"%s/control\", "
+			     "\"blocks\": [", old->dir);
+	else
+		n = snprintf(json, size, "{\"version\": 1, \"uffd\": %d, \"peer\": %d, "
+			     "\"blocks\": [", m->uffd, m->peer);
 
 	for (int i = 0; i < m->n_blocks; i++) {
 		struct standin_block *b = &m->blocks[i];
@@ -475,20 +482,31 @@ static void describe(struct standin *m, char *json, size_t size)
 	snprintf(json + n, size - n, "]}");
 }
 
-void view_start(struct view *v, struct standin *m, const char *const *more)
+static void start(struct view *v, struct view *old, struct standin *m,
+		  const char *const *more)
 {
 	char json[4096];
 
 	view_dir(v);
-	standin_open(m);
 	for (int i = 0; i < m->n_blocks; i++)
 		fcntl(m->blocks[i].fd, F_SETFD, 0);
-	describe(m, json, sizeof(json));
+	describe(m, old, json, sizeof(json));
 	view_start_json(v, json, more);
+	v->size = m->size;
+}
+
+void view_start(struct view *v, struct standin *m, const char *const *more)
+{
+	standin_open(m);
+	start(v, NULL, m, more);
 	close(m->uffd);
 	close(m->peer);
 	m->uffd = m->peer = -1;
-	v->size = m->size;
+}
+
+void view_start_next(struct view *v, struct view *old, struct standin *m)
+{
+	start(v, old, m, NULL);
 }
 
 static int dial(struct view *v)
@@ -581,11 +599,10 @@ bool view_is(struct view *v, const char *state)
 	return strcmp(json_node_get_string(node), state) == 0;
 }
 
-void view_freeze(struct view *v, struct standin *m)
+void view_truth(struct view *v, struct standin *m)
 {
 	uint64_t at = 0;
 
-	view_ok(v, "{\"op\": \"freeze\"}");
 	/* Not through a mapping: that would make pages of holes. */
 	v->truth = malloc(m->size);
 	CHECK(v->truth);
@@ -599,6 +616,12 @@ void view_freeze(struct view *v, struct standin *m)
 		}
 		at += m->blocks[i].size;
 	}
+}
+
+void view_freeze(struct view *v, struct standin *m)
+{
+	view_ok(v, "{\"op\": \"freeze\"}");
+	view_truth(v, m);
 }
 
 /* --- processes of the server, by the folder in their command line --- */

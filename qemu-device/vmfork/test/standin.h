@@ -74,12 +74,15 @@ void standin_write_all(struct standin *m);
 
 /* A view server in a folder of its own.  @more: further arguments, NULL at the end. */
 void view_start(struct view *v, struct standin *m, const char *const *more);
+/* The server of @old hands over at the freeze. */
+void view_start_next(struct view *v, struct view *old, struct standin *m);
 void view_start_json(struct view *v, const char *json, const char *const *more);
 /* The exit status; what it says on standard error goes to @error. */
 int view_try(struct view *v, const char *json, const char *const *more, char *error,
 	     size_t size);
 void view_dir(struct view *v);
 void view_freeze(struct view *v, struct standin *m);	/* of a machine that stands */
+void view_truth(struct view *v, struct standin *m);	/* its part that is no request */
 void view_end(struct view *v);		/* close, remove the folder, check the log */
 
 /* A reply is in a buffer of the callee's; a lost connection is tried again. */

@@ -22,6 +22,12 @@ enum book_state { BOOK_OPEN, BOOK_ARMING, BOOK_FROZEN, BOOK_DROPPED };
 /* Where a frame that is not kept is read. */
 enum book_source { BOOK_MEMORY, BOOK_LOWER };
 
+/*
+ * How far a frozen view is with the next one.  BOOK_AHEAD: each frame is protected or
+ * noted again.  BOOK_HANDED: all are protected, and the faults are the next server's.
+ */
+enum book_next { BOOK_ALONE, BOOK_AHEAD, BOOK_HANDED };
+
 /* An open file of the mount.  unique: the request that opened it; 0: free. */
 struct book_handle {
 	_Atomic uint64_t unique;
@@ -33,6 +39,7 @@ struct book {
 	_Atomic uint32_t source;
 	_Atomic uint32_t live;		/* the machine's memory is under our protection */
 	_Atomic uint32_t armed;		/* each frame is protected or noted */
+	_Atomic uint32_t next;		/* enum book_next */
 	_Atomic uint32_t full;		/* the budget or the disk is at its end */
 	_Atomic uint32_t stopped;	/* the machine has acknowledged `stop` since */
 	_Atomic uint32_t waiting;	/* a fault is held back */

@@ -11,6 +11,7 @@
 #include "control.h"
 #include "field.h"
 #include "fs.h"
+#include "inherit.h"
 #include "mount.h"
 #include "point.h"
 #include "ram.h"
@@ -55,6 +56,8 @@ static JsonObject *failure(int error)
 	case EBUSY:	return fault("the memory is being written; stop the machine");
 	case ENOSPC:	return fault("no room in the buffer; raise --budget");
 	case ESRCH:	return fault("the process has ended");
+	case EPIPE:	return fault("the machine is not under our protection");
+	case ENOTCONN:	return fault("the older view does not hand over; see log");
 	default:	return fault("%s", g_strerror(-error));
 	}
 }
@@ -87,6 +90,23 @@ static JsonObject *op_freeze(struct view *v, JsonObject *request)
 	reply = done();
 	json_object_set_int_member(reply, "frames", result.frames);
 	json_object_set_int_member(reply, "us", result.us);
+	return reply;
+}
+
+/* reply() sends the descriptors with it. */
+static JsonObject *op_hand_over(struct view *v, JsonObject *request)
+{
+	struct faults_result result = { 0 };
+	int r = faults_hand_over(v, &result);
+	JsonObject *reply;
+
+	(void)request;
+	if (r < 0)
+		return failure(r);
+	reply = done();
+	json_object_set_int_member(reply, "frames", result.frames);
+	json_object_set_int_member(reply, "us", result.us);
+	json_object_set_int_member(reply, "descriptors", INHERIT_FDS);
 	return reply;
 }
 
@@ -211,6 +231,7 @@ static const struct {
 } operations[] = {
 	{ "arm", op_arm },
 	{ "freeze", op_freeze },
+	{ "hand-over", op_hand_over },
 	{ "rebase", op_rebase },
 	{ "detach", op_detach },
 	{ "status", op_status },
@@ -229,15 +250,19 @@ JsonObject *control_answer(struct view *v, const char *text, size_t size)
 	for (size_t i = 0; op && i < G_N_ELEMENTS(operations); i++)
 		if (strcmp(operations[i].name, op) == 0)
 			return operations[i].run(v, json_node_get_object(root));
-	return fault("no such request; arm, freeze, rebase, detach, status, close are");
+	return fault("no such request; arm, freeze, hand-over, rebase, detach, status, "
+		     "close are");
 }
 
-static void reply(int fd, JsonObject *object)
+static void reply(const struct view *v, int fd, JsonObject *object)
 {
 	g_autoptr(JsonNode) node = json_node_init_object(json_node_alloc(), object);
 	g_autofree char *text = json_to_string(node, FALSE);
 
-	(void)!send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (json_object_has_member(object, "descriptors"))
+		inherit_send(fd, text, (int[]) { v->faults.uffd, v->faults.peer });
+	else
+		(void)!send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
 	json_object_unref(object);
 }
 
@@ -253,9 +278,9 @@ static bool handle(struct view *v, int fd)
 		return false;
 	POINT("control-read");
 	if (n > (ssize_t)sizeof(text))
-		reply(fd, fault("a request of more than %d bytes", CONTROL_BYTES));
+		reply(v, fd, fault("a request of more than %d bytes", CONTROL_BYTES));
 	else
-		reply(fd, control_answer(v, text, n));
+		reply(v, fd, control_answer(v, text, n));
 	return true;
 }
 

@@ -11,6 +11,7 @@
 
 #include <gio/gio.h>
 
+#include "inherit.h"
 #include "keeper.h"
 #include "point.h"
 #include "private.h"
@@ -117,7 +118,7 @@ void faults_let_go(struct view *v)
 
 	atomic_store(&v->frames.book->live, 0);
 	POINT("let-go");
-	if (fa->uffd >= 0)
+	if (fa->uffd >= 0 && v->frames.book->next != BOOK_HANDED)
 		unregister(v);
 	keeper_release(v);
 	if (fa->uffd >= 0)
@@ -192,6 +193,12 @@ static bool keep(struct view *v, const struct layout_block *b, uint64_t frame)
 	return true;
 }
 
+/* Armed ahead, for this view or for the next. */
+static bool notes(const struct view *v)
+{
+	return view_state(v) < BOOK_FROZEN || v->frames.book->next == BOOK_AHEAD;
+}
+
 static bool answer(struct view *v, uint64_t address)
 {
 	const struct layout_block *b = layout_host(&v->plan.layout, address);
@@ -201,23 +208,23 @@ static bool answer(struct view *v, uint64_t address)
 		return true;
 	frame = b->frame + (address - b->host) / b->page;
 	atomic_fetch_add_explicit(&v->frames.book->faults, 1, memory_order_relaxed);
-	if (view_state(v) < BOOK_FROZEN)
-		note(v, frame);
-	else if (!keep(v, b, frame))
+	if (view_state(v) == BOOK_FROZEN && !keep(v, b, frame))
 		return false;
+	if (notes(v))
+		note(v, frame);
 	POINT("fault-kept");
 	protect(v->faults.uffd, host_of(b, frame), b->page, 0);
 	POINT("fault-answered");
 	return true;
 }
 
-/* All messages that are there.  The lock is held. */
+/* All messages that are there, unless they are another's.  The lock is held. */
 static void drain(struct view *v)
 {
 	struct uffd_msg msgs[FAULTS_BATCH];
 	ssize_t n;
 
-	while (v->faults.uffd >= 0 &&
+	while (atomic_load(&v->frames.book->live) && v->faults.uffd >= 0 &&
 	       (n = read(v->faults.uffd, msgs, sizeof(msgs))) > 0) {
 		POINT("fault-read");
 		for (size_t i = 0; i < n / sizeof(*msgs); i++)
@@ -245,9 +252,8 @@ void faults_wake(struct view *v)
 static int probe(struct view *v)
 {
 	const struct layout_block *b = &v->plan.layout.blocks[0];
-	bool open = view_state(v) < BOOK_FROZEN ?
-		    noted(v, 0) || !v->frames.book->armed :
-		    frames_slot(&v->frames, 0) != FRAMES_NONE;
+	bool open = notes(v) ? noted(v, 0) || !v->frames.book->armed :
+			       frames_slot(&v->frames, 0) != FRAMES_NONE;
 
 	return protect(v->faults.uffd, b->host, b->page,
 		       open ? 0 : UFFDIO_WRITEPROTECT_MODE_WP);
@@ -273,7 +279,8 @@ static void look(struct view *v, const struct pollfd *p)
 	(void)!read(v->faults.kick, &count, sizeof(count));
 	pthread_mutex_lock(&v->faults.lock);
 	drain(v);
-	if (v->faults.uffd >= 0 && (v->faults.hung || p[1].revents & (POLLHUP | POLLERR)))
+	if (atomic_load(&v->frames.book->live) && v->faults.uffd >= 0 &&
+	    (v->faults.hung || p[1].revents & (POLLHUP | POLLERR)))
 		hung_up(v);
 	pthread_mutex_unlock(&v->faults.lock);
 }
@@ -405,18 +412,40 @@ static int passes(struct view *v, struct faults_result *ret)
 	return 0;
 }
 
+/* The kept frames may be unprotected, the others are not. */
+static void begin_next(struct view *v)
+{
+	if (v->frames.book->next != BOOK_ALONE)
+		return;
+	for (uint64_t i = 0; i < v->frames.count; i++)
+		if (frames_slot(&v->frames, i) != FRAMES_NONE)
+			note(v, i);
+	POINT("next-noted");
+	atomic_store(&v->frames.book->next, BOOK_AHEAD);
+}
+
+static int arm(struct view *v, struct faults_result *ret)
+{
+	if (view_state(v) == BOOK_DROPPED)
+		return -EIO;
+	if (view_state(v) == BOOK_FROZEN && !atomic_load(&v->frames.book->live))
+		return -EALREADY;
+	if (v->faults.uffd < 0)
+		return 0;
+	if (view_state(v) == BOOK_FROZEN)
+		begin_next(v);
+	else
+		atomic_store(&v->frames.book->state, BOOK_ARMING);
+	return passes(v, ret);
+}
+
 int faults_arm(struct view *v, struct faults_result *ret)
 {
 	uint64_t start = now_us();
-	int r = 0;
+	int r;
 
 	pthread_mutex_lock(&v->faults.lock);
-	if (view_state(v) >= BOOK_FROZEN)
-		r = view_state(v) == BOOK_DROPPED ? -EIO : -EALREADY;
-	else if (v->faults.uffd >= 0) {
-		atomic_store(&v->frames.book->state, BOOK_ARMING);
-		r = passes(v, ret);
-	}
+	r = arm(v, ret);
 	pthread_mutex_unlock(&v->faults.lock);
 	ret->us = now_us() - start;
 	return r;
@@ -443,6 +472,40 @@ static int protect_rest(struct view *v, struct faults_result *ret)
 	return -EBUSY;
 }
 
+static int adopt(struct view *v, int uffd, int peer)
+{
+	struct book *book = v->frames.book;
+	pthread_t thread;
+
+	POINT("next-asked");
+	if (keeper_inherit(v, uffd, peer) < 0) {
+		close(uffd);
+		close(peer);
+		return -EPIPE;
+	}
+	POINT("next-inherited");
+	v->faults.uffd = uffd;
+	v->faults.peer = peer;
+	book->armed = 1;
+	atomic_store(&book->live, 1);
+	POINT("next-live");
+	if (pthread_create(&thread, NULL, faults_thread, v)) {
+		faults_let_go(v);
+		return -ENOMEM;
+	}
+	pthread_detach(thread);
+	return 0;
+}
+
+/* A worker that died at this left it to be done again: worker.c. */
+static int inherit(struct view *v, struct faults_result *ret)
+{
+	int fds[2], r;
+
+	r = inherit_ask(v->plan.inherits, fds, &ret->frames);
+	return r < 0 ? r : adopt(v, fds[0], fds[1]);
+}
+
 static int freeze(struct view *v, struct faults_result *ret)
 {
 	struct book *book = v->frames.book;
@@ -454,6 +517,8 @@ static int freeze(struct view *v, struct faults_result *ret)
 		return 0;
 	if (v->plan.process)
 		r = private_keep(v, &ret->frames);
+	else if (v->plan.inherits)
+		r = inherit(v, ret);
 	else if (v->faults.uffd >= 0)
 		r = protect_rest(v, ret);
 	if (r < 0)
@@ -472,6 +537,41 @@ int faults_freeze(struct view *v, struct faults_result *ret)
 
 	pthread_mutex_lock(&v->faults.lock);
 	r = freeze(v, ret);
+	pthread_mutex_unlock(&v->faults.lock);
+	ret->us = now_us() - start;
+	return r;
+}
+
+static int hand_over(struct view *v, struct faults_result *ret)
+{
+	struct book *book = v->frames.book;
+	int r;
+
+	if (view_state(v) != BOOK_FROZEN)
+		return view_state(v) == BOOK_DROPPED ? -EIO : -EAGAIN;
+	if (v->faults.uffd < 0 || v->faults.peer < 0)
+		return -EPIPE;
+	if (book->next == BOOK_HANDED)
+		return 0;
+	begin_next(v);
+	r = protect_rest(v, ret);
+	if (r < 0)
+		return r;
+	POINT("next-protected");
+	atomic_store(&book->next, BOOK_HANDED);
+	POINT("next-handed");
+	/* Our thread reads no message more: it looks under the lock, and ends then. */
+	atomic_store(&book->live, 0);
+	return 0;
+}
+
+int faults_hand_over(struct view *v, struct faults_result *ret)
+{
+	uint64_t start = now_us();
+	int r;
+
+	pthread_mutex_lock(&v->faults.lock);
+	r = hand_over(v, ret);
 	pthread_mutex_unlock(&v->faults.lock);
 	ret->us = now_us() - start;
 	return r;

@@ -12,6 +12,14 @@
  *
  * (each in that order, both under the lock).
  *
+ * For the next view of the machine the frozen one arms ahead in the same way.  Only the
+ * frames that it has kept are unprotected: they become noted ones, and a pass protects
+ * them again.  A fault then keeps its frame first, for this view, and notes it for the
+ * next.  faults_hand_over() protects the rest while the machine stands; from there on the
+ * faults are the next server's, whose faults_freeze() gets the descriptors (inherit.h).
+ * This server reads no messages any more, but has its copies until the rebase, so that
+ * the next one can ask again if its worker dies in between.
+ *
  * A lock makes it one thread at a time that reads messages and changes protection, so
  * that a frame is never copied after another thread has let it go.  The holder that has
  * long work (a pass) reads messages in between.
@@ -58,9 +66,10 @@ void faults_let_go(struct view *v);
 /* Whatever the state is: the view is closed. */
 void faults_abandon(struct view *v);
 
-/* All four: 0 or -errno. */
+/* All of them: 0 or -errno. */
 int faults_arm(struct view *v, struct faults_result *ret);
 int faults_freeze(struct view *v, struct faults_result *ret);
+int faults_hand_over(struct view *v, struct faults_result *ret);
 int faults_rebase(struct view *v, int lower);
 int faults_detach(struct view *v);
 

@@ -17,7 +17,7 @@
 
 #define KEEPER_PATIENCE 5	/* seconds: one that stands still is as good as none */
 
-enum { KEEPER_RELEASE, KEEPER_LOWER, KEEPER_SERVED };
+enum { KEEPER_RELEASE, KEEPER_INHERIT, KEEPER_LOWER, KEEPER_SERVED };
 
 static void close_fd(int *fd)
 {
@@ -26,10 +26,10 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
-/* A message of the worker: one byte, and a descriptor or none.  0: it is dead. */
-static int receive(int sock, char *op, int *fd)
+/* A message of the worker: one byte, and two descriptors or less.  0: it is dead. */
+static int receive(int sock, char *op, int fds[2])
 {
-	char control[CMSG_SPACE(sizeof(int))];
+	char control[CMSG_SPACE(2 * sizeof(int))];
 	struct iovec iov = { op, 1 };
 	struct msghdr msg = {
 		.msg_iov = &iov,
@@ -44,9 +44,9 @@ static int receive(int sock, char *op, int *fd)
 		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
 	c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
-	*fd = -1;
+	fds[0] = fds[1] = -1;
 	if (c && c->cmsg_type == SCM_RIGHTS)
-		memcpy(fd, CMSG_DATA(c), sizeof(*fd));
+		memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
 	return n > 0;
 }
 
@@ -59,16 +59,22 @@ static void announce(struct view *v)
 	close_fd(&v->ready);
 }
 
-static void handle(struct view *v, char op, int fd)
+static void handle(struct view *v, char op, const int fds[2])
 {
 	switch (op) {
 	case KEEPER_RELEASE:
 		close_fd(&v->plan.uffd);
 		close_fd(&v->plan.peer);
 		break;
+	case KEEPER_INHERIT:
+		close_fd(&v->plan.uffd);
+		close_fd(&v->plan.peer);
+		v->plan.uffd = fds[0];
+		v->plan.peer = fds[1];
+		break;
 	case KEEPER_LOWER:
 		close_fd(&v->plan.lower);
-		v->plan.lower = fd;
+		v->plan.lower = fds[0];
 		break;
 	case KEEPER_SERVED:
 		announce(v);
@@ -79,11 +85,11 @@ static void handle(struct view *v, char op, int fd)
 /* Until the worker is dead. */
 static void serve(struct view *v, int sock)
 {
+	int fds[2];
 	char op;
-	int fd;
 
-	while (receive(sock, &op, &fd)) {
-		handle(v, op, fd);
+	while (receive(sock, &op, fds)) {
+		handle(v, op, fds);
 		(void)!send(sock, &op, 1, MSG_NOSIGNAL);
 	}
 }
@@ -163,21 +169,21 @@ void keeper_run(struct view *v)
 	}
 }
 
-static int ask(struct view *v, char op, int fd)
+static int ask(struct view *v, char op, const int *fds, int n)
 {
-	char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	char control[CMSG_SPACE(2 * sizeof(int))] = { 0 };
 	struct iovec iov = { &op, 1 };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	struct cmsghdr *c;
 
-	if (fd >= 0) {
+	if (n) {
 		msg.msg_control = control;
-		msg.msg_controllen = sizeof(control);
+		msg.msg_controllen = CMSG_SPACE(n * sizeof(*fds));
 		c = CMSG_FIRSTHDR(&msg);
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(fd));
-		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+		c->cmsg_len = CMSG_LEN(n * sizeof(*fds));
+		memcpy(CMSG_DATA(c), fds, n * sizeof(*fds));
 	}
 	if (sendmsg(v->keeper, &msg, MSG_NOSIGNAL) < 0 || recv(v->keeper, &op, 1, 0) != 1)
 		return -EPIPE;
@@ -186,18 +192,26 @@ static int ask(struct view *v, char op, int fd)
 
 int keeper_served(struct view *v)
 {
-	return ask(v, KEEPER_SERVED, -1);
+	return ask(v, KEEPER_SERVED, NULL, 0);
 }
 
 int keeper_release(struct view *v)
 {
-	return ask(v, KEEPER_RELEASE, -1);
+	return ask(v, KEEPER_RELEASE, NULL, 0);
+}
+
+/* Without a keeper there will be no later worker. */
+static int unless_dead(int r)
+{
+	return r == -EPIPE && errno == EPIPE ? 0 : r;
+}
+
+int keeper_inherit(struct view *v, int uffd, int peer)
+{
+	return unless_dead(ask(v, KEEPER_INHERIT, (int[]) { uffd, peer }, 2));
 }
 
 int keeper_lower(struct view *v, int fd)
 {
-	int r = ask(v, KEEPER_LOWER, fd);
-
-	/* Without a keeper there will be no later worker. */
-	return r == -EPIPE && errno == EPIPE ? 0 : r;
+	return unless_dead(ask(v, KEEPER_LOWER, &fd, 1));
 }

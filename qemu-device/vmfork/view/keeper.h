@@ -29,6 +29,8 @@ void keeper_run(struct view *v) __attribute__((noreturn));
 int keeper_served(struct view *v);
 /* The keeper closes its copies of userfaultfd and peer. */
 int keeper_release(struct view *v);
+/* The keeper holds these, of an older view, for later workers.  0 or -errno. */
+int keeper_inherit(struct view *v, int uffd, int peer);
 /* The keeper holds this descriptor of a lower "ram" for later workers.  0 or -errno. */
 int keeper_lower(struct view *v, int fd);
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <gio/gio.h>
@@ -30,12 +31,29 @@ static gboolean inherited(JsonObject *object, const char *name, int *ret, GError
 	return TRUE;
 }
 
+static gboolean parse_inherits(struct plan *p, JsonObject *object, GError **error)
+{
+	const char *path = field_text(object, "inherits");
+
+	if (!path)
+		return TRUE;
+	if (json_object_has_member(object, "uffd") ||
+	    json_object_has_member(object, "peer"))
+		return refuse(error, "inherits goes without uffd and peer");
+	if (strlen(path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
+		return refuse(error, "inherits: %s: the path is too long", path);
+	p->inherits = g_strdup(path);
+	return TRUE;
+}
+
 static gboolean parse_memory(struct plan *p, JsonObject *object, GError **error)
 {
 	JsonArray *blocks = field_list(object, "blocks");
 
 	if (!blocks)
 		return refuse(error, "none of blocks, process, file");
+	if (!parse_inherits(p, object, error))
+		return FALSE;
 	return inherited(object, "uffd", &p->uffd, error) &&
 	       inherited(object, "peer", &p->peer, error) &&
 	       layout_parse(&p->layout, blocks, TRUE, error);
@@ -140,6 +158,7 @@ void plan_clear(struct plan *p)
 {
 	layout_clear(&p->layout);
 	g_clear_pointer(&p->maps, g_free);
+	g_clear_pointer(&p->inherits, g_free);
 	if (p->lower >= 0)
 		close(p->lower);
 	p->lower = -1;

@@ -2,6 +2,9 @@
 /*
  * FILE.json: what the view is of.  One of
  *   blocks with descriptors, uffd and peer   a live machine, whose RAM is shared
+ *   blocks with descriptors, and inherits    the same, under the protection of an older
+ *                                            view: inherits is the control socket of its
+ *                                            server, which hands over at the freeze
  *   process, maps, base                      a fork: private frames, over a lower view
  *   file                                     RAM that is finished
  * "blocks" of the latter two are optional and give the guest-physical ranges only.
@@ -20,6 +23,7 @@ struct plan_map {
 struct plan {
 	struct layout layout;
 	int uffd, peer, lower;		/* -1: none */
+	char *inherits;			/* NULL: no older view */
 	pid_t process;			/* 0: none */
 	struct plan_map *maps;
 	size_t n_maps;

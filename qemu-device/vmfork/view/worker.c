@@ -30,9 +30,20 @@ static void spawn(void *(*run)(void *), void *argument)
 	pthread_detach(thread);
 }
 
+/* A worker before this one died while it inherited: it is asked for again. */
+static void disinherit(struct view *v)
+{
+	v->frames.book->live = 0;
+	if (v->plan.uffd >= 0)
+		close(v->plan.uffd);
+	if (v->plan.peer >= 0)
+		close(v->plan.peer);
+	v->plan.uffd = v->plan.peer = -1;
+}
+
 /*
  * A worker before this one may have died between its word that the machine is let go and
- * the deed.
+ * the deed.  What was handed over is kept until the view is rebased.
  */
 static void resume(struct view *v)
 {
@@ -40,9 +51,13 @@ static void resume(struct view *v)
 
 	frames_recount(&v->frames);
 	v->source.lower = v->plan.lower;
+	if (v->plan.inherits && book->state < BOOK_FROZEN)
+		disinherit(v);
 	v->faults.uffd = v->plan.uffd;
 	v->faults.peer = v->plan.peer;
-	if (!atomic_load(&book->live) || book->state == BOOK_DROPPED ||
+	if (book->next == BOOK_HANDED)
+		book->live = 0;
+	if ((!book->live && book->next != BOOK_HANDED) || book->state == BOOK_DROPPED ||
 	    (book->source == BOOK_LOWER && v->plan.uffd >= 0))
 		faults_let_go(v);
 	faults_wake(v);

@@ -19,16 +19,85 @@ static JsonObject *layers_empty(void)
 	return root;
 }
 
+static gboolean layers_is(JsonNode *node, GType type)
+{
+	return node && JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == type;
+}
+
+static gboolean layers_has(JsonObject *object, const char *member, GType type)
+{
+	return layers_is(json_object_get_member(object, member), type);
+}
+
+static gboolean layers_is_layer(JsonNode *node)
+{
+	JsonObject *layer = JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+
+	return layer && layers_has(layer, "id", G_TYPE_STRING) &&
+	       layers_has(layer, "format", G_TYPE_STRING) &&
+	       layers_has(layer, "virtual", G_TYPE_INT64) &&
+	       (layers_has(layer, "file", G_TYPE_STRING) ||
+		layers_has(layer, "uri", G_TYPE_STRING));
+}
+
+static gboolean layers_is_disk(JsonNode *node)
+{
+	JsonObject *disk = JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+
+	return disk && layers_has(disk, "id", G_TYPE_STRING) &&
+	       layers_has(disk, "owner", G_TYPE_STRING) &&
+	       layers_has(disk, "layer", G_TYPE_STRING) &&
+	       layers_has(disk, "how", G_TYPE_STRING) &&
+	       layers_has(disk, "index", G_TYPE_INT64);
+}
+
+static gboolean layers_is_name(JsonNode *node)
+{
+	return layers_is(node, G_TYPE_STRING);
+}
+
+static gboolean layers_is_snapshot(JsonNode *node)
+{
+	JsonArray *array = JSON_NODE_HOLDS_ARRAY(node) ? json_node_get_array(node) : NULL;
+
+	for (guint i = 0; array && i < json_array_get_length(array); i++)
+		if (!layers_is_name(json_array_get_element(array, i)))
+			return FALSE;
+	return array != NULL;
+}
+
+static gboolean layers_are(JsonObject *object, const char *list, gboolean (*is)(JsonNode *))
+{
+	JsonNode *node = json_object_get_member(object, list);
+	JsonObjectIter at;
+
+	if (!node || !JSON_NODE_HOLDS_OBJECT(node))
+		return FALSE;
+	json_object_iter_init(&at, json_node_get_object(node));
+	while (json_object_iter_next(&at, NULL, &node))
+		if (!is(node))
+			return FALSE;
+	return TRUE;
+}
+
+static gboolean layers_is_pending(JsonNode *node)
+{
+	JsonObject *pending = JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+	JsonNode *process = pending ? json_object_get_member(pending, "process") : NULL;
+
+	return process && JSON_NODE_HOLDS_OBJECT(process) &&
+	       layers_are(pending, "disks", layers_is_name);
+}
+
+/* Nothing below asks again. */
 static gboolean layers_whole(JsonObject *root)
 {
-	JsonNode *node;
-
-	for (size_t i = 0; i < G_N_ELEMENTS(layers_lists); i++) {
-		node = json_object_get_member(root, layers_lists[i]);
-		if (!node || !JSON_NODE_HOLDS_OBJECT(node))
-			return FALSE;
-	}
-	return json_object_get_int_member_with_default(root, "version", 0) == 1;
+	return json_object_get_int_member_with_default(root, "version", 0) == 1 &&
+	       layers_has(root, "next", G_TYPE_INT64) &&
+	       layers_are(root, "layers", layers_is_layer) &&
+	       layers_are(root, "disks", layers_is_disk) &&
+	       layers_are(root, "snapshots", layers_is_snapshot) &&
+	       layers_are(root, "pending", layers_is_pending);
 }
 
 static gboolean layers_read(struct layers *layers, GError **error)

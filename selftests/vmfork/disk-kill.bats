@@ -67,7 +67,7 @@ lost() {
 
 # A moment of up to 0.3 s after the first acknowledgement, or after one of the first.
 moment() {
-	becomes 60 acknowledged_more_than $((RANDOM % 50))
+	becomes 60 acknowledged_more_than $((RANDOM % 500))
 	read -rt "0.$(printf %03d $((RANDOM % 300)))" <> <(:) || :
 }
 
@@ -86,7 +86,7 @@ round() {
 	daemon)
 		acks=$(acknowledged)
 		kill -KILL "$(daemon)"
-		becomes 60 acknowledged_more_than $((acks + 20))
+		becomes 60 acknowledged_more_than $((acks + 200))
 		kill -KILL "$qemu"
 		;;
 	esac

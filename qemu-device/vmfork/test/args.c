@@ -34,9 +34,10 @@ static void test_build(void)
 	g_autofree char *clone = build(RECORD("\"-device\", \"vmgenid,guid=auto,counter=on\""),
 				       "{\"guid\": \"G\", \"generation-floor\": 7, "
 				       "\"ram\": \"/a,b\", \"state\": \"/s\"}", NULL);
-	g_autofree char *disk = build(RECORD(""), "{\"guid\": \"G\"}", "NBD0");
+	g_autofree char *disk = build(RECORD(""), "{\"guid\": \"G\"}", "{NBD}");
 	g_autofree char *own = build(RECORD("\"-device\", \"scsi-hd,drive=disk0\""),
-				     "{\"guid\": \"G\"}", "NBD0");
+				     "{\"guid\": \"G\"}", "{NBD}");
+	g_autofree char *vhost = build(RECORD(""), "{\"guid\": \"G\"}", "socket,id=disk0");
 
 	ok(strstr(first, "mem-path=/proc/self/fd/3,share=on") && strstr(first, "-m 1048576B") &&
 	   strstr(first, "-smp 2") && !strstr(first, "-incoming"), "a machine with shared memory");
@@ -48,9 +49,11 @@ static void test_build(void)
 	ok(strstr(clone, "vmgenid,counter=on,guid=G,generation=7") && !strstr(clone, "auto") &&
 	   strstr(clone, "vmgenid") == strstr(clone, "vmgenid,counter"),
 	   "the user's own vmgenid has the new GUID, and there is no other");
-	ok(strstr(disk, "-blockdev NBD0 -device virtio-blk,drive=disk0"), "a disk");
-	ok(strstr(own, "-blockdev NBD0") && !strstr(own, "virtio-blk"),
+	ok(strstr(disk, "-blockdev {NBD} -device virtio-blk,drive=disk0"), "a disk");
+	ok(strstr(own, "-blockdev {NBD}") && !strstr(own, "virtio-blk"),
 	   "one that the user's device has");
+	ok(strstr(vhost, "-chardev socket,id=disk0 -device vhost-user-blk-pci,config-wce=off,"
+		  "num-queues=1,chardev=disk0"), "one by vhost-user, without a way to be less safe");
 }
 
 static void test_refused(void)

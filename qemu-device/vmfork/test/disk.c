@@ -452,7 +452,9 @@ static void test_record(void)
 	g_autofree char *path = store_path(store, "images", "layers.json", NULL);
 	const char *const bad[] = { "", "{", "[]", "{}", "{\"version\": 2}",
 		"{\"version\": 1, \"layers\": 3, \"disks\": {}, \"snapshots\": {}, "
-		"\"pending\": {}}" };
+		"\"pending\": {}}",
+		"{\"version\": 1, \"next\": 1, \"layers\": {}, \"disks\": {}, "
+		"\"snapshots\": {}, \"pending\": {\"s\": {}}}" };
 	GError *error = NULL;
 	guint n = 0;
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later OR MIT
 /*
  * acks DISK: writes block after block of a disk, N into each sector of block N, and says
- * "ack N" on its output once fsync() has returned.
+ * "ack N" on its output once fsync() has returned.  Several blocks are written before each
+ * fsync(), so that a daemon that dies has mostly answered writes that nobody flushed yet.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -12,6 +13,7 @@
 
 #define BLOCK 4096
 #define SECTOR 512
+#define BATCH 32
 
 static void die(const char *what)
 {
@@ -37,8 +39,12 @@ int main(int argc, char **argv)
 		die(argv[1]);
 	for (uint64_t n = 1;; n++) {
 		fill(block, n);
-		if (pwrite(disk, block, BLOCK, n * BLOCK) != BLOCK || fsync(disk))
+		if (pwrite(disk, block, BLOCK, n * BLOCK) != BLOCK)
 			die("write to the disk");
+		if (n % BATCH)
+			continue;
+		if (fsync(disk))
+			die("fsync");
 		dprintf(STDOUT_FILENO, "ack %" PRIu64 "\n", n);
 	}
 }

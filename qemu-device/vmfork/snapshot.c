@@ -209,7 +209,7 @@ static gboolean snapshot_pause(struct snapshot *s, GError **error)
 	struct take *t = &s->take;
 
 	if (!launch_capabilities(t->qmp, error) || !snapshot_stop(s, error) ||
-	    !snapshot_state(t, error))
+	    !take_stopped(t, error) || !snapshot_state(t, error))
 		return FALSE;
 	snapshot_notes(t);
 	if (!snapshot_freeze(t, error) || !snapshot_keep(t, error))

@@ -85,6 +85,7 @@ static gboolean take_fall_back(struct take *t, GError **error)
 		    error && *error ? (*error)->message : "?");
 	g_clear_error(error);
 	take_close(t);
+	t->private = FALSE;
 	g_clear_pointer(&t->blocks, json_array_unref);
 	t->how = "copy";
 	return view_end(t->s->dir, TRUE, error) && view_unmount(t->s->dir, error);
@@ -122,18 +123,9 @@ static JsonArray *take_take_blocks(JsonObject *answer)
 	return json_array_ref(json_node_get_array(node));
 }
 
-/* What was plugged in after a view was opened is not in it. */
-static gboolean take_plugged(struct take *t)
-{
-	g_autoptr(JsonNode) answer = qmp_run(t->qmp, "query-memory-devices", NULL, NULL);
-
-	return answer && JSON_NODE_HOLDS_ARRAY(answer) &&
-	       json_array_get_length(json_node_get_array(answer)) > 0;
-}
-
 static gboolean take_check_blocks(struct take *t, GError **error)
 {
-	if (t->blocks && json_array_get_length(t->blocks) == 1 && !take_plugged(t))
+	if (t->blocks && json_array_get_length(t->blocks) == 1)
 		return TRUE;
 	return vmfork_fail(error, VMFORK_REFUSED, "the machine has memory that was plugged "
 			   "in: a fork could not be given that yet");
@@ -145,11 +137,16 @@ static gboolean take_ask(struct take *t, GError **error)
 	g_autoptr(JsonObject) answer = NULL;
 
 	json_object_set_string_member(arguments, "fdname", "vmfork-view");
+	if (t->private)
+		json_object_set_boolean_member(arguments, "private", TRUE);
 	answer = qmp_ask(t->qmp, "ram-view-open", arguments, error);
 	if (!answer)
 		return FALSE;
+	t->opened = TRUE;
+	g_clear_pointer(&t->blocks, json_array_unref);
 	t->blocks = take_take_blocks(answer);
-	return take_check_blocks(t, error) && take_receive(t, error);
+	/* Private memory has no descriptors. */
+	return take_check_blocks(t, error) && (t->private || take_receive(t, error));
 }
 
 static gboolean take_open(struct take *t, GError **error)
@@ -297,6 +294,48 @@ static gboolean take_serve_process(struct take *t, GError **error)
 	return d && view_serve(t->s->dir, d, NULL, 0, &t->options, error);
 }
 
+/* The server starts now, unless QEMU is going to say where the guest sees the memory. */
+static gboolean take_prepare_process(struct take *t, GError **error)
+{
+	t->private = take_has_command(t->qmp, "ram-view-open");
+	t->served = t->blocks || !t->private;
+	return !t->served || take_serve_process(t, error);
+}
+
+/* The memory is left out of the state then.  An older QEMU puts all of it in. */
+static gboolean take_try_private(struct take *t, GError **error)
+{
+	g_autoptr(GError) why = NULL;
+
+	if (take_open(t, &why))
+		return TRUE;
+	if (t->opened || !cancel_check(NULL)) {
+		g_propagate_error(error, g_steal_pointer(&why));
+		return FALSE;
+	}
+	take_close(t);
+	t->private = FALSE;
+	vmfork_warn("the machine has to stand still while its memory is saved with its state: %s",
+		    why->message);
+	return TRUE;
+}
+
+static gboolean take_open_private(struct take *t, GError **error)
+{
+	if (t->private && !take_try_private(t, error))
+		return FALSE;
+	return t->served || take_serve_process(t, error) || take_fall_back(t, error);
+}
+
+/* QEMU closes such a view itself before the machine runs. */
+static gboolean take_close_private(struct take *t, GError **error)
+{
+	if (!t->private || qmp_do(t->qmp, "ram-view-close", NULL, error))
+		return TRUE;
+	g_prefix_error(error, "the machine ran while its memory was read: ");
+	return FALSE;
+}
+
 /* --- the way "copy" ------------------------------------------------------------------ */
 
 static gboolean take_copy_maps(struct take *t, struct copy *c, GError **error)
@@ -388,8 +427,13 @@ gboolean take_prepare(struct take *t, GError **error)
 	if (take_is(t, "view"))
 		done = t->old ? take_next(t, error) : take_first(t, error);
 	else if (take_is(t, "process"))
-		done = take_serve_process(t, error);
+		done = take_prepare_process(t, error);
 	return done || take_fall_back(t, error);
+}
+
+gboolean take_stopped(struct take *t, GError **error)
+{
+	return !take_is(t, "process") || take_open_private(t, error);
 }
 
 gboolean take_freeze(struct take *t, GError **error)
@@ -404,7 +448,7 @@ gboolean take_freeze(struct take *t, GError **error)
 	if (!reply)
 		return take_fall_back(t, error) && take_copy(t, error);
 	t->frames = json_object_get_int_member_with_default(reply, "frames", -1);
-	return TRUE;
+	return take_close_private(t, error);
 }
 
 void take_finish(struct take *t)

@@ -24,6 +24,8 @@ struct take {
 	gboolean detached;	/* it hands the memory over to this one */
 	JsonArray *blocks;	/* as ram-view-open has them, or NULL */
 	int peer, fds[TAKE_BLOCKS + 1], n;	/* of ram-view-open: userfaultfd, blocks */
+	gboolean private;	/* ram-view-open is for private memory */
+	gboolean opened, served;	/* QEMU, and the server of "process", have begun */
 	gint64 generation;	/* or -1 */
 	gint64 frames;		/* that the freeze protected or copied, or -1 */
 };
@@ -34,7 +36,9 @@ void take_clear(struct take *t);
 void take_choose(struct take *t);
 /* While the machine runs. */
 gboolean take_prepare(struct take *t, GError **error);
-/* The machine stands: after this the memory of this moment is safe. */
+/* The machine stands: what is left out of the state is known. */
+gboolean take_stopped(struct take *t, GError **error);
+/* After this the memory of this moment is safe. */
 gboolean take_freeze(struct take *t, GError **error);
 /* The machine runs again: what can be had besides. */
 void take_finish(struct take *t);

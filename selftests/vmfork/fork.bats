@@ -82,6 +82,23 @@ fork() {
 	is "$(words_of "$(view_of snap ram)" 1)" "{\"1\":$count}" "pages of the first view"
 }
 
+@test "fork: the state of a clone's snapshot has no memory, and its core has all of it" {
+	local count
+
+	machine_run vm
+	count=$(machine_hold vm 1 all)
+	vf snapshot vm snap
+	fork snap 1 clone
+	machine_ask clone-1 1 write 2
+	is "$(vf snapshot clone-1 second | jq -r .how)" process "how"
+	at_most "$(stat -c %s "$(view_of second state)")" 4194304 "bytes of the state"
+	is "$(words_of "$(view_of second ram)" 1)" "{\"2\":$count}" "pages of the view"
+	is "$(words_of "$(view_of second core)" 1)" "{\"2\":$count}" "pages of the core"
+	fork second 1 grandchild
+	holds grandchild-1 1 2 "$count"
+	machine_ask clone-1 1 write 3
+}
+
 @test "fork: pairs of a machine go on in a clone, and its own view is whole" {
 	machine_run vm
 	machine_pairs vm 1 512

@@ -98,3 +98,26 @@ in_own_network() {
 	running vm
 	vf save snap "$VM_ROOT/saved"
 }
+
+# As one is that was saved with a QEMU that could not say where the guest sees its memory.
+@test "save: a loaded machine says itself where its memory is, so that its snapshots have a core" {
+	local count
+
+	machine_run vm
+	count=$(machine_hold vm 1 4096)
+	vf snapshot vm snap
+	vf save snap "$VM_ROOT/saved" > /dev/null
+	jq '.ram.blocks = []' "$VM_ROOT/saved/meta.json" > "$VM_ROOT/meta.json"
+	mv "$VM_ROOT/meta.json" "$VM_ROOT/saved/meta.json"
+	vf load "$VM_ROOT/saved" copy > /dev/null
+	machine_follow copy
+	machine_await copy
+	machine_ask copy 1 write 2
+	is "$(vf snapshot copy second | jq -r .how)" process "how"
+	at_most "$(stat -c %s "$(view_of second state)")" 4194304 "bytes of the state"
+	is "$(words_of "$(view_of second core)" 1)" "{\"2\":$count}" "pages of the core"
+	vf fork second --name clone > /dev/null
+	machine_follow clone
+	machine_await clone
+	holds clone 1 2 "$count"
+}

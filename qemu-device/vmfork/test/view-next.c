@@ -253,7 +253,7 @@ static void older_dies(struct standin *m)
 	view_end(&b);
 }
 
-/* Armed ahead, the first frame kept or not: what its end means is told apart as before. */
+/* Armed ahead: what its end means is told apart as before. */
 static void machine_goes(struct standin *m, bool close_it)
 {
 	struct view a, b;

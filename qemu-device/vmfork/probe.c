@@ -57,19 +57,6 @@ char *probe_device(const char *qemu, const char *device)
 	return probe_output(args, NULL);
 }
 
-static gboolean probe_has(struct qmp *qmp, const char *command)
-{
-	g_autoptr(JsonNode) answer = qmp_run(qmp, "query-commands", NULL, NULL);
-	JsonArray *list = answer && JSON_NODE_HOLDS_ARRAY(answer) ?
-			  json_node_get_array(answer) : NULL;
-
-	for (guint i = 0; list && i < json_array_get_length(list); i++)
-		if (g_strcmp0(machine_string(json_array_get_object_element(list, i), "name"),
-			      command) == 0)
-			return TRUE;
-	return FALSE;
-}
-
 static gboolean probe_run(const char *qemu, const char *command, const int ends[2])
 {
 	const char *args[] = { qemu, "-machine", "none", "-nodefaults", "-display", "none",
@@ -88,7 +75,7 @@ static gboolean probe_run(const char *qemu, const char *command, const int ends[
 	close(ends[1]);
 	qmp = qmp_attach(ends[0], qemu, QMP_PATIENCE, NULL);
 	if (qmp)
-		has = probe_has(qmp, command);
+		has = qmp_has_command(qmp, command);
 	kill(p.pid, SIGKILL);
 	waitpid(p.pid, NULL, 0);
 	return has;

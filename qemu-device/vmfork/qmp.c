@@ -349,3 +349,19 @@ struct qmp *qmp_open(const char *path, GError **error)
 {
 	return qmp_open_within(path, QMP_PATIENCE, error);
 }
+
+gboolean qmp_has_command(struct qmp *qmp, const char *name)
+{
+	g_autoptr(JsonNode) answer = qmp_run(qmp, "query-commands", NULL, NULL);
+	JsonArray *list = answer && JSON_NODE_HOLDS_ARRAY(answer) ?
+			  json_node_get_array(answer) : NULL;
+	JsonObject *info;
+
+	for (guint i = 0; list && i < json_array_get_length(list); i++) {
+		info = json_array_get_object_element(list, i);
+		if (g_strcmp0(json_object_get_string_member_with_default(info, "name", NULL),
+			      name) == 0)
+			return TRUE;
+	}
+	return FALSE;
+}

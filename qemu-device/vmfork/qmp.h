@@ -36,5 +36,7 @@ gboolean qmp_send_fd(struct qmp *qmp, const char *name, int fd, GError **error);
 JsonObject *qmp_wait(struct qmp *qmp, const char *event, gint64 timeout_us, GError **error);
 /* Forget the events that came until now. */
 void qmp_forget(struct qmp *qmp);
+/* False also where QEMU does not answer. */
+gboolean qmp_has_command(struct qmp *qmp, const char *name);
 
 #endif

@@ -48,19 +48,6 @@ gboolean take_is(struct take *t, const char *how)
 
 /* --- which way ------------------------------------------------------------------- */
 
-static gboolean take_has_command(struct qmp *qmp, const char *name)
-{
-	g_autoptr(JsonNode) answer = qmp_run(qmp, "query-commands", NULL, NULL);
-	JsonArray *list = answer && JSON_NODE_HOLDS_ARRAY(answer) ?
-			  json_node_get_array(answer) : NULL;
-
-	for (guint i = 0; list && i < json_array_get_length(list); i++)
-		if (g_strcmp0(machine_string(json_array_get_object_element(list, i), "name"),
-			      name) == 0)
-			return TRUE;
-	return FALSE;
-}
-
 void take_choose(struct take *t)
 {
 	g_autofree char *program = view_program(NULL);
@@ -71,7 +58,7 @@ void take_choose(struct take *t)
 		return;
 	if (machine_string(t->run, "ram"))
 		t->how = "process";
-	else if (take_has_command(t->qmp, "ram-view-open"))
+	else if (qmp_has_command(t->qmp, "ram-view-open"))
 		t->how = "view";
 }
 
@@ -297,7 +284,7 @@ static gboolean take_serve_process(struct take *t, GError **error)
 /* The server starts now, unless QEMU is going to say where the guest sees the memory. */
 static gboolean take_prepare_process(struct take *t, GError **error)
 {
-	t->private = take_has_command(t->qmp, "ram-view-open");
+	t->private = qmp_has_command(t->qmp, "ram-view-open");
 	t->served = t->blocks || !t->private;
 	return !t->served || take_serve_process(t, error);
 }

@@ -62,19 +62,28 @@ static JsonObject *failure(int error)
 	}
 }
 
+/* What was protected, and how long that took. */
+static JsonObject *measured(int r, const struct faults_result *result, const char *frames)
+{
+	JsonObject *reply;
+
+	if (r < 0)
+		return failure(r);
+	reply = done();
+	json_object_set_int_member(reply, frames, result->frames);
+	json_object_set_int_member(reply, "us", result->us);
+	return reply;
+}
+
 static JsonObject *op_arm(struct view *v, JsonObject *request)
 {
 	struct faults_result result = { 0 };
 	int r = faults_arm(v, &result);
-	JsonObject *reply;
+	JsonObject *reply = measured(r, &result, "left");
 
 	(void)request;
-	if (r < 0)
-		return failure(r);
-	reply = done();
-	json_object_set_int_member(reply, "passes", result.passes);
-	json_object_set_int_member(reply, "left", result.frames);
-	json_object_set_int_member(reply, "us", result.us);
+	if (r >= 0)
+		json_object_set_int_member(reply, "passes", result.passes);
 	return reply;
 }
 
@@ -82,15 +91,9 @@ static JsonObject *op_freeze(struct view *v, JsonObject *request)
 {
 	struct faults_result result = { 0 };
 	int r = faults_freeze(v, &result);
-	JsonObject *reply;
 
 	(void)request;
-	if (r < 0)
-		return failure(r);
-	reply = done();
-	json_object_set_int_member(reply, "frames", result.frames);
-	json_object_set_int_member(reply, "us", result.us);
-	return reply;
+	return measured(r, &result, "frames");
 }
 
 /* reply() sends the descriptors with it. */
@@ -98,15 +101,11 @@ static JsonObject *op_hand_over(struct view *v, JsonObject *request)
 {
 	struct faults_result result = { 0 };
 	int r = faults_hand_over(v, &result);
-	JsonObject *reply;
+	JsonObject *reply = measured(r, &result, "frames");
 
 	(void)request;
-	if (r < 0)
-		return failure(r);
-	reply = done();
-	json_object_set_int_member(reply, "frames", result.frames);
-	json_object_set_int_member(reply, "us", result.us);
-	json_object_set_int_member(reply, "descriptors", INHERIT_FDS);
+	if (r >= 0)
+		json_object_set_int_member(reply, "descriptors", INHERIT_FDS);
 	return reply;
 }
 
